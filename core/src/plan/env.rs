@@ -1,0 +1,118 @@
+//! The environment variables that a container lacks.
+
+use serde_json::{Value, json};
+
+use super::Plan;
+use crate::contract::{
+    AUTHORIZATION_TOKEN_FILE, CREDENTIALS_MOUNT, SHARED_CREDENTIALS_FILE, TOKEN_FILE, TOKEN_MOUNT, env,
+    sidecar_url,
+};
+use crate::pod_view::{ContainerView, PodView};
+use crate::rules::Delivery;
+
+/// The role and the token: EKS adds both or neither.
+pub(super) const WEB_IDENTITY: [&str; 2] = [env::ROLE_ARN, env::TOKEN_FILE];
+const CONTAINER_CREDENTIALS: [&str; 2] = [env::CONTAINER_URI, env::CONTAINER_TOKEN_FILE];
+const REGION: [&str; 2] = [env::REGION, env::DEFAULT_REGION];
+
+/// Variables to append to a container's `env`, in EKS's order, then those that only a local cluster needs.
+pub(super) fn variables(plan: &Plan<'_>, container: ContainerView<'_>) -> Vec<Value> {
+    let mut wanted: Vec<(&str, String)> = Vec::new();
+    if plan.delivery == Delivery::Sidecar || !eks_leaves_alone(container) {
+        regional_sts(plan, container, &mut wanted);
+        region(plan, container, &mut wanted);
+        match plan.delivery {
+            Delivery::WebIdentity => web_identity(plan, container, &mut wanted),
+            Delivery::Sidecar => container_credentials(plan, container, &mut wanted),
+        }
+    }
+    if !plan.input.config.strict_eks {
+        endpoints(plan, container, &mut wanted);
+        for (name, value) in &plan.input.effect.env {
+            if !container.sets(name) && !wanted.iter().any(|(other, _)| other == name) {
+                wanted.push((name, value.clone()));
+            }
+        }
+    }
+    wanted
+        .into_iter()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect()
+}
+
+/// EKS's early exit: a container that sets all of it itself is not touched, and gets no mount either.
+pub(super) fn eks_leaves_alone(container: ContainerView<'_>) -> bool {
+    container.sets_any(&WEB_IDENTITY)
+        && container.sets_any(&REGION)
+        && container.sets(env::STS_REGIONAL_ENDPOINTS)
+}
+
+/// Whether the container names an identity of its own, which is never overwritten or mixed with ours.
+pub(super) fn has_own_identity(container: ContainerView<'_>) -> bool {
+    container.sets_any(&WEB_IDENTITY) || container.sets_any(&CONTAINER_CREDENTIALS)
+}
+
+fn regional_sts(plan: &Plan<'_>, container: ContainerView<'_>, wanted: &mut Vec<(&str, String)>) {
+    if plan.grant.regional_sts && !container.sets(env::STS_REGIONAL_ENDPOINTS) {
+        wanted.push((env::STS_REGIONAL_ENDPOINTS, "regional".to_owned()));
+    }
+}
+
+/// Always the pair, and equal: SDKs that find two different regions choose one at random.
+fn region(plan: &Plan<'_>, container: ContainerView<'_>, wanted: &mut Vec<(&str, String)>) {
+    let config = plan.input.config;
+    let of_recipe = plan.input.effect.region.as_ref().filter(|_| !config.strict_eks);
+    let Some(region) = of_recipe.or(config.region.as_ref()) else {
+        return;
+    };
+    if !container.sets_any(&REGION) {
+        wanted.push((env::DEFAULT_REGION, region.clone()));
+        wanted.push((env::REGION, region.clone()));
+    }
+}
+
+fn web_identity(plan: &Plan<'_>, container: ContainerView<'_>, wanted: &mut Vec<(&str, String)>) {
+    if !container.sets_any(&WEB_IDENTITY) {
+        wanted.push((env::ROLE_ARN, plan.grant.role_arn.clone()));
+        wanted.push((env::TOKEN_FILE, token_path(plan.pod)));
+    }
+}
+
+fn container_credentials(plan: &Plan<'_>, container: ContainerView<'_>, wanted: &mut Vec<(&str, String)>) {
+    // Web identity beside a container endpoint would win in new SDKs, and cost old ones a call to the real STS.
+    if has_own_identity(container) {
+        return;
+    }
+    wanted.push((env::CONTAINER_URI, sidecar_url()));
+    wanted.push((
+        env::CONTAINER_TOKEN_FILE,
+        format!("{CREDENTIALS_MOUNT}/{AUTHORIZATION_TOKEN_FILE}"),
+    ));
+    if plan.input.effect.credentials_file && !container.sets(env::SHARED_CREDENTIALS_FILE) {
+        wanted.push((
+            env::SHARED_CREDENTIALS_FILE,
+            format!("{CREDENTIALS_MOUNT}/{SHARED_CREDENTIALS_FILE}"),
+        ));
+    }
+}
+
+fn endpoints(plan: &Plan<'_>, container: ContainerView<'_>, wanted: &mut Vec<(&str, String)>) {
+    let config = plan.input.config;
+    if !container.sets(env::ENDPOINT) {
+        wanted.push((env::ENDPOINT, config.emulator_url.clone()));
+    }
+    // The web identity provider of Go's SDK v2 honours only the variable of the service.
+    if plan.delivery == Delivery::WebIdentity && !container.sets(env::ENDPOINT_STS) {
+        wanted.push((env::ENDPOINT_STS, config.sts_url.clone()));
+    }
+}
+
+/// Path of the token as the container sees it; EKS changes it for Windows, but not the mount.
+fn token_path(pod: PodView<'_>) -> String {
+    let path = format!("{TOKEN_MOUNT}/{TOKEN_FILE}");
+    if pod.is_windows() {
+        format!("C:{}", path.replace('/', "\\"))
+    } else {
+        path
+    }
+}

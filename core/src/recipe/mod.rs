@@ -1,0 +1,12 @@
+//! The Recipe: one app's AWS resources and injection rules, as a Kubernetes object and as a file with parameters.
+
+mod key_material;
+mod parameters;
+mod schema;
+
+pub use key_material::{KeySeed, SEED_BYTES, derive_key_material};
+pub use parameters::{Parameter, ParameterError, RecipeFile, RecipeFileError};
+pub use schema::{
+    Condition, DeliveryMode, IamResources, IamRole, InjectRule, InlinePolicy, KmsKey, KmsResources, Recipe,
+    RecipeProblem, RecipeSpec, RecipeStatus, ResourceState, ResourceStatus, RuleMatch,
+};

@@ -1,0 +1,215 @@
+//! Injection rules: what Recipes add for the Pods they name, and which delivery serves a Pod.
+
+use std::collections::BTreeMap;
+
+use crate::contract::{DELIVERY, emulator_url};
+use crate::recipe::{DeliveryMode, InjectRule};
+
+/// How a Pod gets its credentials.
+pub type Delivery = DeliveryMode;
+
+/// What the rules of all Recipes add up to for one ServiceAccount.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuleEffect {
+    /// The delivery that a rule asks for.
+    pub delivery: Option<Delivery>,
+    /// Whether a rule asks for the shared credentials file.
+    pub credentials_file: bool,
+    /// The region of the Recipe that a rule belongs to.
+    pub region: Option<String>,
+    /// Environment variables to add where the container does not set them, in name order.
+    pub env: BTreeMap<String, String>,
+}
+
+/// The rules of one Recipe, with the region of its resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecipeRules {
+    /// Name of the Recipe; rules apply in the order of these names.
+    pub recipe: String,
+    /// Region of the Recipe.
+    pub region: Option<String>,
+    /// Its rules.
+    pub rules: Vec<InjectRule>,
+}
+
+/// Adds up the rules that match a ServiceAccount. Of two rules that disagree, the Recipe whose name comes first wins.
+#[must_use]
+pub fn effect_of(recipes: &[RecipeRules], namespace: &str, service_account: &str) -> RuleEffect {
+    let mut sorted: Vec<&RecipeRules> = recipes.iter().collect();
+    sorted.sort_by(|a, b| a.recipe.cmp(&b.recipe));
+    let mut effect = RuleEffect::default();
+    for recipe in sorted {
+        for rule in recipe
+            .rules
+            .iter()
+            .filter(|rule| rule.r#match.covers(namespace, service_account))
+        {
+            effect.delivery = effect.delivery.or(rule.delivery);
+            effect.credentials_file |= rule.credentials_file;
+            effect.region = effect.region.or_else(|| recipe.region.clone());
+            for (name, value) in &rule.env {
+                effect
+                    .env
+                    .entry(name.clone())
+                    .or_insert_with(|| value.replace("{emulator}", &emulator_url()));
+            }
+        }
+    }
+    effect
+}
+
+/// Chooses the delivery: Pod annotation, ServiceAccount annotation, rule, Namespace label, default. The first that
+/// speaks wins; a value that is no delivery does not speak, and comes back beside the choice so that it can be told.
+#[must_use]
+pub fn choose_delivery(sources: &DeliverySources<'_>) -> (Delivery, Option<String>) {
+    let mut unknown = None;
+    for text in [sources.pod, sources.service_account] {
+        let Some(text) = text else { continue };
+        match Delivery::parse(text) {
+            Some(delivery) => return (delivery, unknown),
+            None => unknown = unknown.or_else(|| Some(text.to_owned())),
+        }
+    }
+    let namespace = sources.namespace_label.and_then(Delivery::parse);
+    (sources.rule.or(namespace).unwrap_or(sources.default), unknown)
+}
+
+/// What may speak for a delivery, strongest first.
+#[derive(Debug, Clone, Copy)]
+pub struct DeliverySources<'a> {
+    /// The Pod's annotation.
+    pub pod: Option<&'a str>,
+    /// The ServiceAccount's annotation.
+    pub service_account: Option<&'a str>,
+    /// What a Recipe's rule asks for.
+    pub rule: Option<Delivery>,
+    /// The Namespace's label.
+    pub namespace_label: Option<&'a str>,
+    /// The install's default.
+    pub default: Delivery,
+}
+
+/// The annotation of a Pod or ServiceAccount that speaks for a delivery.
+#[must_use]
+pub fn delivery_annotation(annotations: &BTreeMap<String, String>) -> Option<&str> {
+    annotations.get(DELIVERY).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::RuleMatch;
+
+    fn rule(
+        namespace: &str,
+        service_account: &str,
+        delivery: Option<Delivery>,
+        env: &[(&str, &str)],
+    ) -> InjectRule {
+        InjectRule {
+            r#match: RuleMatch {
+                namespace: namespace.into(),
+                service_account: service_account.into(),
+            },
+            delivery,
+            credentials_file: false,
+            env: env.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        }
+    }
+
+    fn recipe(name: &str, region: &str, rules: Vec<InjectRule>) -> RecipeRules {
+        RecipeRules {
+            recipe: name.into(),
+            region: Some(region.into()),
+            rules,
+        }
+    }
+
+    #[test]
+    fn a_rule_speaks_only_for_the_service_account_it_names() {
+        let recipes = [recipe(
+            "a",
+            "eu-west-1",
+            vec![rule(
+                "vault",
+                "vault",
+                Some(Delivery::Sidecar),
+                &[("X", "{emulator}/x")],
+            )],
+        )];
+        assert_eq!(effect_of(&recipes, "vault", "other"), RuleEffect::default());
+        assert_eq!(effect_of(&recipes, "other", "vault"), RuleEffect::default());
+        let effect = effect_of(&recipes, "vault", "vault");
+        assert_eq!(effect.delivery, Some(Delivery::Sidecar));
+        assert_eq!(effect.region.as_deref(), Some("eu-west-1"));
+        assert_eq!(
+            effect.env["X"],
+            "http://localstack.irsa-emu.svc.cluster.local:4566/x"
+        );
+    }
+
+    #[test]
+    fn of_two_recipes_the_first_by_name_wins_whatever_their_order() {
+        let first = recipe(
+            "a",
+            "eu-west-1",
+            vec![rule("n", "s", Some(Delivery::Sidecar), &[("X", "1")])],
+        );
+        let second = recipe(
+            "b",
+            "us-east-1",
+            vec![rule(
+                "n",
+                "s",
+                Some(Delivery::WebIdentity),
+                &[("X", "2"), ("Y", "2")],
+            )],
+        );
+        let effect = effect_of(&[second.clone(), first.clone()], "n", "s");
+        assert_eq!(effect, effect_of(&[first, second], "n", "s"));
+        assert_eq!(
+            (effect.delivery, effect.region.as_deref()),
+            (Some(Delivery::Sidecar), Some("eu-west-1"))
+        );
+        assert_eq!((effect.env["X"].as_str(), effect.env["Y"].as_str()), ("1", "2"));
+    }
+
+    #[test]
+    fn the_first_source_that_speaks_chooses_the_delivery() {
+        let silent = DeliverySources {
+            pod: None,
+            service_account: None,
+            rule: None,
+            namespace_label: None,
+            default: Delivery::WebIdentity,
+        };
+        assert_eq!(choose_delivery(&silent), (Delivery::WebIdentity, None));
+        assert_eq!(
+            choose_delivery(&DeliverySources {
+                namespace_label: Some("sidecar"),
+                ..silent
+            })
+            .0,
+            Delivery::Sidecar
+        );
+        let ruled = DeliverySources {
+            rule: Some(Delivery::WebIdentity),
+            namespace_label: Some("sidecar"),
+            ..silent
+        };
+        assert_eq!(choose_delivery(&ruled).0, Delivery::WebIdentity);
+        let annotated = DeliverySources {
+            service_account: Some("sidecar"),
+            ..ruled
+        };
+        assert_eq!(choose_delivery(&annotated).0, Delivery::Sidecar);
+        let typo = DeliverySources {
+            pod: Some("side-car"),
+            ..annotated
+        };
+        assert_eq!(
+            choose_delivery(&typo),
+            (Delivery::Sidecar, Some("side-car".into()))
+        );
+    }
+}

@@ -1,0 +1,574 @@
+//! What Pods get, Pod by Pod, and the laws that hold for every Pod.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeMap;
+
+use irsa_emu_core::contract::{SIDECAR, emulator_url, sts_front_url};
+use irsa_emu_core::grant::RoleGrant;
+use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, SkipReason, plan_patch};
+use irsa_emu_core::rules::{Delivery, RuleEffect};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+fn grant() -> RoleGrant {
+    RoleGrant {
+        role_arn: "arn:aws:iam::123456789012:role/app".into(),
+        audience: "sts.amazonaws.com".into(),
+        token_expiration: 86_400,
+        regional_sts: false,
+    }
+}
+
+fn config(delivery: Delivery) -> InjectConfig {
+    InjectConfig {
+        region: Some("us-east-1".into()),
+        emulator_url: emulator_url(),
+        sts_url: sts_front_url(),
+        sidecar_image: "example.test/sidecar:1".into(),
+        native_sidecars: true,
+        default_delivery: delivery,
+        annotation_prefix: "eks.amazonaws.com".into(),
+        strict_eks: false,
+    }
+}
+
+fn plan_with(pod: &Value, grant: Option<&RoleGrant>, effect: &RuleEffect, config: &InjectConfig) -> Outcome {
+    plan_patch(&PlanInput {
+        pod,
+        grant,
+        service_account_delivery: None,
+        namespace_delivery: None,
+        effect,
+        config,
+    })
+}
+
+fn plan(pod: &Value, delivery: Delivery) -> Outcome {
+    plan_with(pod, Some(&grant()), &RuleEffect::default(), &config(delivery))
+}
+
+fn patched(pod: &Value, outcome: &Outcome) -> Value {
+    let mut after = pod.clone();
+    if let Outcome::Patched { patch, .. } = outcome {
+        json_patch::patch(&mut after, patch).expect("the patch applies to the Pod it was planned for");
+    }
+    after
+}
+
+fn after(pod: &Value, delivery: Delivery) -> Value {
+    patched(pod, &plan(pod, delivery))
+}
+
+fn reason(outcome: &Outcome) -> Option<SkipReason> {
+    match outcome {
+        Outcome::Skipped { reason, .. } => Some(*reason),
+        Outcome::Patched { .. } => None,
+    }
+}
+
+fn warnings(outcome: &Outcome) -> &[String] {
+    let (Outcome::Skipped { warnings, .. } | Outcome::Patched { warnings, .. }) = outcome;
+    warnings
+}
+
+fn simple() -> Value {
+    json!({
+        "metadata": {"name": "p"},
+        "spec": {
+            "initContainers": [{"name": "init", "image": "i"}],
+            "containers": [{"name": "app", "image": "a", "env": [{"name": "MINE", "value": "1"}], "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
+            "volumes": [{"name": "data", "emptyDir": {}}]
+        }
+    })
+}
+
+fn env_of<'a>(pod: &'a Value, list: &str, index: usize) -> BTreeMap<&'a str, &'a str> {
+    let env = pod["spec"][list][index]["env"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    env.iter()
+        .map(|e| {
+            (
+                e["name"].as_str().unwrap(),
+                e["value"].as_str().unwrap_or("<from>"),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn web_identity_gives_what_eks_gives_and_the_endpoints() {
+    insta::assert_json_snapshot!(after(&simple(), Delivery::WebIdentity));
+}
+
+#[test]
+fn sidecar_gives_container_credentials_and_keeps_the_token_to_itself() {
+    let pod = after(&simple(), Delivery::Sidecar);
+    insta::assert_json_snapshot!(pod);
+    for (list, index) in [("containers", 0), ("initContainers", 1)] {
+        assert!(!env_of(&pod, list, index).contains_key("AWS_ROLE_ARN"), "{list}");
+    }
+}
+
+#[test]
+fn strict_eks_adds_nothing_of_our_own() {
+    let strict = InjectConfig {
+        strict_eks: true,
+        ..config(Delivery::Sidecar)
+    };
+    let effect = RuleEffect {
+        delivery: Some(Delivery::Sidecar),
+        env: BTreeMap::from([("X".into(), "1".into())]),
+        region: Some("eu-west-1".into()),
+        credentials_file: true,
+    };
+    let outcome = plan_with(&simple(), Some(&grant()), &effect, &strict);
+    insta::assert_json_snapshot!(patched(&simple(), &outcome));
+}
+
+#[test]
+fn regional_sts_comes_first_as_in_eks() {
+    let regional = RoleGrant {
+        regional_sts: true,
+        ..grant()
+    };
+    let pod = patched(
+        &simple(),
+        &plan_with(
+            &simple(),
+            Some(&regional),
+            &RuleEffect::default(),
+            &config(Delivery::WebIdentity),
+        ),
+    );
+    let names: Vec<_> = pod["spec"]["containers"][0]["env"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "MINE",
+            "AWS_STS_REGIONAL_ENDPOINTS",
+            "AWS_DEFAULT_REGION",
+            "AWS_REGION",
+            "AWS_ROLE_ARN",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_STS"
+        ]
+    );
+}
+
+#[test]
+fn what_a_container_sets_itself_is_never_overwritten() {
+    let mut pod = simple();
+    pod["spec"]["containers"][0]["env"] = json!([
+        {"name": "AWS_ROLE_ARN", "value": "own"}, {"name": "AWS_REGION", "valueFrom": {"fieldRef": {"fieldPath": "x"}}},
+        {"name": "AWS_ENDPOINT_URL", "value": "own"}
+    ]);
+    let after = after(&pod, Delivery::WebIdentity);
+    let env = env_of(&after, "containers", 0);
+    assert_eq!(
+        (env["AWS_ROLE_ARN"], env["AWS_REGION"], env["AWS_ENDPOINT_URL"]),
+        ("own", "<from>", "own")
+    );
+    assert!(
+        !env.contains_key("AWS_WEB_IDENTITY_TOKEN_FILE"),
+        "half an identity is not completed"
+    );
+    assert!(
+        !env.contains_key("AWS_DEFAULT_REGION"),
+        "half a region pair is not completed"
+    );
+}
+
+#[test]
+fn a_container_that_sets_everything_gets_no_mount_as_in_eks() {
+    let mut pod = simple();
+    pod["spec"]["containers"][0]["env"] = json!([{"name": "AWS_ROLE_ARN", "value": "x"}, {"name": "AWS_REGION", "value": "x"}, {"name": "AWS_STS_REGIONAL_ENDPOINTS", "value": "x"}]);
+    let strict = InjectConfig {
+        strict_eks: true,
+        ..config(Delivery::WebIdentity)
+    };
+    let after = patched(
+        &pod,
+        &plan_with(&pod, Some(&grant()), &RuleEffect::default(), &strict),
+    );
+    assert_eq!(after["spec"]["containers"], pod["spec"]["containers"]);
+    assert_ne!(after["spec"]["initContainers"], pod["spec"]["initContainers"]);
+}
+
+#[test]
+fn the_rules_of_a_recipe_add_their_variables_and_their_region() {
+    let effect = RuleEffect {
+        region: Some("eu-west-1".into()),
+        env: BTreeMap::from([
+            ("AWS_KMS_ENDPOINT".into(), "http://e".into()),
+            ("MINE".into(), "2".into()),
+        ]),
+        ..RuleEffect::default()
+    };
+    let after = patched(
+        &simple(),
+        &plan_with(&simple(), Some(&grant()), &effect, &config(Delivery::WebIdentity)),
+    );
+    let env = env_of(&after, "containers", 0);
+    assert_eq!(
+        (
+            env["AWS_REGION"],
+            env["AWS_DEFAULT_REGION"],
+            env["AWS_KMS_ENDPOINT"],
+            env["MINE"]
+        ),
+        ("eu-west-1", "eu-west-1", "http://e", "1")
+    );
+}
+
+#[test]
+fn the_token_lives_as_long_as_the_pod_or_else_the_service_account_says() {
+    let lifetime = |annotation: Option<&str>| {
+        let mut pod = simple();
+        if let Some(text) = annotation {
+            pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/token-expiration": text});
+        }
+        after(&pod, Delivery::WebIdentity)["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"].as_i64().unwrap()
+    };
+    assert_eq!(
+        [
+            lifetime(None),
+            lifetime(Some("3600")),
+            lifetime(Some("1")),
+            lifetime(Some("x"))
+        ],
+        [86_400, 3600, 600, 86_400]
+    );
+}
+
+#[test]
+fn skip_containers_is_one_csv_record_with_its_spaces() {
+    let touched = |annotation: &str| {
+        let mut pod = json!({"metadata": {"annotations": {"eks.amazonaws.com/skip-containers": annotation}}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]}});
+        let after = after(&pod, Delivery::WebIdentity);
+        pod["spec"]["containers"]
+            .as_array_mut()
+            .unwrap()
+            .iter()
+            .zip(after["spec"]["containers"].as_array().unwrap())
+            .map(|(x, y)| x != y)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(touched("a"), [false, true]);
+    assert_eq!(touched("\"a\",c"), [false, true]);
+    assert_eq!(touched("c, b"), [true, true], "the space belongs to the name");
+    assert_eq!(touched("c\nb"), [true, true], "only the first record counts");
+    assert_eq!(touched("a\"b"), [true, true], "an unreadable list skips nothing");
+    assert_eq!(touched("a,b"), [false, false]);
+}
+
+#[test]
+fn windows_changes_the_path_in_the_variable_only() {
+    let mut pod = simple();
+    pod["spec"]["nodeSelector"] = json!({"kubernetes.io/os": "windows"});
+    let after = after(&pod, Delivery::WebIdentity);
+    assert_eq!(
+        env_of(&after, "containers", 0)["AWS_WEB_IDENTITY_TOKEN_FILE"],
+        r"C:\var\run\secrets\eks.amazonaws.com\serviceaccount\token"
+    );
+    assert_eq!(
+        after["spec"]["containers"][0]["volumeMounts"][1]["mountPath"],
+        "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+    );
+}
+
+#[test]
+fn every_pod_that_is_left_alone_has_its_reason() {
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut pod = simple();
+        change(&mut pod);
+        pod
+    };
+    let skip = |pod: &Value, delivery| reason(&plan(pod, delivery));
+    assert_eq!(
+        reason(&plan_with(
+            &simple(),
+            None,
+            &RuleEffect::default(),
+            &config(Delivery::WebIdentity)
+        )),
+        Some(SkipReason::NoRoleArn)
+    );
+    assert_eq!(
+        skip(&json!({"spec": {}}), Delivery::WebIdentity),
+        Some(SkipReason::NotAPod)
+    );
+    assert_eq!(
+        skip(&json!([1]), Delivery::WebIdentity),
+        Some(SkipReason::NotAPod)
+    );
+    assert_eq!(
+        skip(
+            &with(&|p| p["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"})),
+            Delivery::WebIdentity
+        ),
+        Some(SkipReason::MirrorPod)
+    );
+    assert_eq!(
+        skip(
+            &with(&|p| p["metadata"]["labels"] = json!({"eks.amazonaws.com/skip-pod-identity-webhook": ""})),
+            Delivery::WebIdentity
+        ),
+        Some(SkipReason::SkipLabel)
+    );
+    assert_eq!(
+        skip(
+            &with(
+                &|p| p["metadata"]["annotations"] = json!({"eks.amazonaws.com/skip-containers": "app,init"})
+            ),
+            Delivery::WebIdentity
+        ),
+        Some(SkipReason::AllContainersSkipped)
+    );
+    assert_eq!(
+        skip(
+            &with(&|p| p["spec"]["hostNetwork"] = json!(true)),
+            Delivery::Sidecar
+        ),
+        Some(SkipReason::HostNetwork)
+    );
+    for delivery in [Delivery::WebIdentity, Delivery::Sidecar] {
+        assert_eq!(
+            skip(&after(&simple(), delivery), delivery),
+            Some(SkipReason::AlreadyInjected)
+        );
+    }
+}
+
+#[test]
+fn a_mount_path_that_is_taken_warns_and_leaves_the_container_valid() {
+    let mut pod = simple();
+    pod["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "data", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount/"}]);
+    let outcome = plan(&pod, Delivery::WebIdentity);
+    assert_eq!(
+        patched(&pod, &outcome)["spec"]["containers"],
+        pod["spec"]["containers"]
+    );
+    assert!(
+        warnings(&outcome)[0].contains("volume data is already mounted"),
+        "{:?}",
+        warnings(&outcome)
+    );
+}
+
+#[test]
+fn static_keys_and_an_unknown_delivery_are_warned_about() {
+    let mut pod = simple();
+    pod["metadata"]["annotations"] = json!({"irsa-emu.dev/delivery": "side-car"});
+    pod["spec"]["containers"][0]["env"] = json!([{"name": "AWS_ACCESS_KEY_ID", "value": "hush"}]);
+    let outcome = plan(&pod, Delivery::WebIdentity);
+    let text = warnings(&outcome).join("\n");
+    assert!(
+        text.contains("`side-car` is no delivery")
+            && text.contains("wins over the role")
+            && !text.contains("hush"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_sidecar_comes_after_the_init_containers_of_a_mesh() {
+    let mut pod = simple();
+    pod["spec"]["initContainers"] =
+        json!([{"name": "istio-init"}, {"name": "istio-proxy"}, {"name": "migrate"}]);
+    let after = after(&pod, Delivery::Sidecar);
+    let names: Vec<_> = after["spec"]["initContainers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["istio-init", "istio-proxy", SIDECAR, "migrate"]);
+    assert!(env_of(&after, "initContainers", 0).is_empty());
+    assert!(env_of(&after, "initContainers", 3).contains_key("AWS_CONTAINER_CREDENTIALS_FULL_URI"));
+}
+
+#[test]
+fn without_native_sidecars_an_ordinary_container_serves() {
+    let old = InjectConfig {
+        native_sidecars: false,
+        ..config(Delivery::Sidecar)
+    };
+    let after = patched(
+        &simple(),
+        &plan_with(&simple(), Some(&grant()), &RuleEffect::default(), &old),
+    );
+    let sidecar = &after["spec"]["containers"][1];
+    assert_eq!(
+        (sidecar["name"].as_str(), sidecar.get("restartPolicy")),
+        (Some(SIDECAR), None)
+    );
+}
+
+// ---- laws ------------------------------------------------------------------------------------------------------
+
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from)
+    ]
+}
+
+/// Fields that no type of ours knows, with names that need escaping in a JSON pointer.
+fn unknown_fields() -> impl Strategy<Value = Map<String, Value>> {
+    prop::collection::btree_map("x[a-z/~\\. é]{1,6}", scalar(), 0..3)
+        .prop_map(|fields| fields.into_iter().collect())
+}
+
+fn optional_list(item: BoxedStrategy<Value>) -> impl Strategy<Value = Option<Value>> {
+    prop_oneof![1 => Just(None), 1 => Just(Some(Value::Null)), 3 => prop::collection::vec(item, 0..4).prop_map(|items| Some(Value::Array(items)))]
+}
+
+fn env_var() -> BoxedStrategy<Value> {
+    let name = prop_oneof![
+        Just("AWS_ROLE_ARN"),
+        Just("AWS_REGION"),
+        Just("AWS_DEFAULT_REGION"),
+        Just("AWS_STS_REGIONAL_ENDPOINTS"),
+        Just("AWS_ENDPOINT_URL"),
+        Just("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        Just("OTHER")
+    ];
+    (name, "\\PC{0,5}")
+        .prop_map(|(name, value)| json!({"name": name, "value": value}))
+        .boxed()
+}
+
+fn volume_mount() -> BoxedStrategy<Value> {
+    let name = prop_oneof![Just("aws-iam-token"), Just("irsa-emu-credentials"), Just("data")];
+    let path = prop_oneof![
+        Just("/var/run/secrets/eks.amazonaws.com/serviceaccount"),
+        Just("/data"),
+        Just("/x")
+    ];
+    (name, path)
+        .prop_map(|(name, path)| json!({"name": name, "mountPath": path}))
+        .boxed()
+}
+
+fn container() -> BoxedStrategy<Value> {
+    let name = prop_oneof![4 => "[a-z]{1,6}", 1 => Just(SIDECAR.to_owned()), 1 => Just("istio-proxy".to_owned()), 1 => Just("a,\"b".to_owned())];
+    (
+        name,
+        optional_list(env_var()),
+        optional_list(volume_mount()),
+        unknown_fields(),
+    )
+        .prop_map(|(name, env, mounts, mut fields)| {
+            fields.insert("name".into(), name.into());
+            env.map(|list| fields.insert("env".into(), list));
+            mounts.map(|list| fields.insert("volumeMounts".into(), list));
+            Value::Object(fields)
+        })
+        .boxed()
+}
+
+fn volume() -> BoxedStrategy<Value> {
+    prop_oneof![Just("aws-iam-token"), Just("irsa-emu-credentials"), Just("data")]
+        .prop_map(|name| json!({"name": name, "emptyDir": {}}))
+        .boxed()
+}
+
+prop_compose! {
+    fn any_pod()(
+        containers in prop::collection::vec(container(), 0..6),
+        init in optional_list(container()),
+        volumes in optional_list(volume()),
+        annotations in prop::option::of(prop_oneof![Just(json!({})), Just(Value::Null), Just(json!({"irsa-emu.dev/delivery": "sidecar"})), Just(json!({"eks.amazonaws.com/skip-containers": "app,\"x\""}))]),
+        host_network in any::<bool>(),
+        mut metadata in unknown_fields(),
+        mut spec in unknown_fields(),
+    ) -> Value {
+        annotations.map(|map| metadata.insert("annotations".into(), map));
+        spec.insert("containers".into(), Value::Array(containers));
+        init.map(|list| spec.insert("initContainers".into(), list));
+        volumes.map(|list| spec.insert("volumes".into(), list));
+        if host_network { spec.insert("hostNetwork".into(), true.into()); }
+        json!({"metadata": metadata, "spec": spec})
+    }
+}
+
+fn deliveries() -> impl Strategy<Value = Delivery> {
+    prop_oneof![Just(Delivery::WebIdentity), Just(Delivery::Sidecar)]
+}
+
+/// Whether `after` is `before` with additions only: every member and every list item of `before`, in its order.
+fn only_grew(before: &Value, after: &Value) -> bool {
+    match (before, after) {
+        // A null where we add something: Kubernetes reads null and absence alike.
+        (Value::Null, Value::Array(_) | Value::Object(_)) => true,
+        (Value::Object(b), Value::Object(a)) => b
+            .iter()
+            .all(|(key, value)| a.get(key).is_some_and(|other| only_grew(value, other))),
+        (Value::Array(b), Value::Array(a)) => {
+            let mut rest = a.iter();
+            b.iter().all(|item| rest.any(|other| only_grew(item, other)))
+        }
+        _ => before == after,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_patch_only_adds(pod in any_pod(), delivery in deliveries()) {
+        if let Outcome::Patched { patch, .. } = plan(&pod, delivery) {
+            for operation in &patch.0 {
+                prop_assert!(matches!(operation, json_patch::PatchOperation::Add(_)));
+            }
+        }
+    }
+
+    #[test]
+    fn everything_that_was_there_is_still_there(pod in any_pod(), delivery in deliveries()) {
+        prop_assert!(only_grew(&pod, &after(&pod, delivery)));
+    }
+
+    #[test]
+    fn planning_twice_changes_nothing_more(pod in any_pod(), delivery in deliveries()) {
+        let once = after(&pod, delivery);
+        prop_assert_eq!(&after(&once, delivery), &once);
+    }
+
+    #[test]
+    fn no_list_gets_a_name_or_a_mount_path_twice(pod in any_pod(), delivery in deliveries()) {
+        let after = after(&pod, delivery);
+        let count = |list: &Value, key: &str, value: &str| list.as_array().map_or(0, |items| items.iter().filter(|item| item[key] == value).count());
+        let containers = |pod: &Value| -> Vec<Value> {
+            ["initContainers", "containers"].iter().flat_map(|list| pod["spec"][*list].as_array().cloned().unwrap_or_default()).collect()
+        };
+        for (name, key) in [("aws-iam-token", "name"), ("irsa-emu-credentials", "name")] {
+            prop_assert!(count(&after["spec"]["volumes"], key, name) <= count(&pod["spec"]["volumes"], key, name).max(1));
+        }
+        let before: Vec<Value> = containers(&pod);
+        for container in containers(&after) {
+            let old = before.iter().find(|old| old["name"] == container["name"]).cloned().unwrap_or_default();
+            if before.iter().filter(|old| old["name"] == container["name"]).count() > 1 { continue; }
+            for path in ["/var/run/secrets/eks.amazonaws.com/serviceaccount", "/var/run/secrets/irsa-emu.dev/credentials"] {
+                prop_assert!(count(&container["volumeMounts"], "mountPath", path) <= count(&old["volumeMounts"], "mountPath", path).max(1));
+            }
+            for name in ["AWS_REGION", "AWS_ROLE_ARN", "AWS_ENDPOINT_URL"] {
+                prop_assert!(count(&container["env"], "name", name) <= count(&old["env"], "name", name).max(1));
+            }
+        }
+    }
+}
