@@ -1,0 +1,174 @@
+//! Command line and environment, read once.
+
+use std::net::SocketAddr;
+
+use clap::{Parser, ValueEnum};
+use irsa_emu_core::contract;
+use irsa_emu_core::grant::GrantDefaults;
+use irsa_emu_core::plan::InjectConfig;
+use irsa_emu_core::rules::Delivery;
+
+/// Admission webhook, STS front and keeper of irsa-emu.
+#[derive(Debug, Parser)]
+#[command(name = "irsa-emu-webhook", version)]
+pub(crate) struct Args {
+    /// Name of the install
+    #[arg(long, env = "IRSA_EMU_INSTANCE", default_value = contract::DEFAULT_INSTANCE)]
+    instance: String,
+    /// Namespace that this process runs in
+    #[arg(long, env = "IRSA_EMU_NAMESPACE", default_value = contract::NAMESPACE)]
+    namespace: String,
+    /// URL of the emulator inside the cluster
+    #[arg(long, env = "IRSA_EMU_EMULATOR_URL", default_value_t = contract::emulator_url())]
+    emulator_url: String,
+    /// URL of the STS front inside the cluster
+    #[arg(long, env = "IRSA_EMU_STS_URL", default_value_t = contract::sts_front_url())]
+    sts_url: String,
+    /// Image of the credentials sidecar
+    #[arg(long, env = "IRSA_EMU_SIDECAR_IMAGE")]
+    sidecar_image: String,
+    /// Region of Pods that no Recipe speaks for
+    #[arg(long, env = "IRSA_EMU_REGION", default_value = contract::DEFAULT_REGION)]
+    region: String,
+    /// How Pods get their credentials unless something else speaks
+    #[arg(long, env = "IRSA_EMU_DEFAULT_DELIVERY", default_value = "web-identity", value_parser = parse_delivery)]
+    default_delivery: Delivery,
+    /// Prefix of EKS's annotations
+    #[arg(long, env = "IRSA_EMU_ANNOTATION_PREFIX", default_value = contract::EKS_PREFIX)]
+    annotation_prefix: String,
+    /// Audience of projected tokens
+    #[arg(long, env = "IRSA_EMU_AUDIENCE", default_value = contract::DEFAULT_AUDIENCE)]
+    audience: String,
+    /// Lifetime of projected tokens in seconds
+    #[arg(long, env = "IRSA_EMU_TOKEN_EXPIRATION", default_value_t = contract::DEFAULT_TOKEN_EXPIRATION)]
+    token_expiration: i64,
+    /// Add `AWS_STS_REGIONAL_ENDPOINTS=regional`
+    #[arg(long, env = "IRSA_EMU_REGIONAL_STS", default_value_t = false, action = clap::ArgAction::Set)]
+    regional_sts: bool,
+    /// What to do about a role that does not exist
+    #[arg(long, env = "IRSA_EMU_ROLES", value_enum, default_value_t = Roles::Auto)]
+    roles: Roles,
+    /// Whether the cluster runs native sidecars
+    #[arg(long, env = "IRSA_EMU_NATIVE_SIDECARS", default_value_t = true, action = clap::ArgAction::Set)]
+    native_sidecars: bool,
+    /// `strict-eks` injects what EKS injects and nothing else
+    #[arg(long, env = "IRSA_EMU_PROFILE", value_enum, default_value_t = Profile::Default)]
+    profile: Profile,
+    /// Address of the admission server (TLS)
+    #[arg(long, env = "IRSA_EMU_LISTEN_ADMISSION", default_value_t = any(contract::WEBHOOK_PORT))]
+    listen_admission: SocketAddr,
+    /// Address of the STS front
+    #[arg(long, env = "IRSA_EMU_LISTEN_STS", default_value_t = any(contract::STS_FRONT_PORT))]
+    listen_sts: SocketAddr,
+    /// Address of the health endpoints
+    #[arg(long, env = "IRSA_EMU_LISTEN_HEALTH", default_value_t = any(contract::WEBHOOK_HEALTH_PORT))]
+    listen_health: SocketAddr,
+    /// Form of the logs
+    #[arg(long, env = "IRSA_EMU_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    log_format: LogFormat,
+    /// What is logged, in the form of `tracing`'s filters
+    #[arg(long, env = "IRSA_EMU_LOG_LEVEL", default_value = "info")]
+    log_level: String,
+}
+
+/// What to do about a role that does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Roles {
+    /// Make it, with a trust policy for exactly the ServiceAccount that asks.
+    Auto,
+    /// Refuse, as AWS does.
+    Strict,
+}
+
+/// How much is injected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    Default,
+    StrictEks,
+}
+
+/// Form of the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Json,
+    Text,
+}
+
+/// What the process works with.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) instance: String,
+    pub(crate) namespace: String,
+    pub(crate) emulator_url: String,
+    pub(crate) roles: Roles,
+    pub(crate) inject: InjectConfig,
+    pub(crate) grants: GrantDefaults,
+    pub(crate) listen_admission: SocketAddr,
+    pub(crate) listen_sts: SocketAddr,
+    pub(crate) listen_health: SocketAddr,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: String,
+}
+
+impl Settings {
+    pub(crate) fn resolve(args: Args) -> Self {
+        let Args {
+            instance,
+            namespace,
+            emulator_url,
+            sts_url,
+            sidecar_image,
+            region,
+            default_delivery,
+            annotation_prefix,
+            audience,
+            token_expiration,
+            regional_sts,
+            roles,
+            native_sidecars,
+            profile,
+            listen_admission,
+            listen_sts,
+            listen_health,
+            log_format,
+            log_level,
+        } = args;
+        let inject = InjectConfig {
+            region: Some(region).filter(|region| !region.is_empty()),
+            emulator_url: emulator_url.clone(),
+            sts_url,
+            sidecar_image,
+            native_sidecars,
+            default_delivery,
+            annotation_prefix: annotation_prefix.clone(),
+            strict_eks: profile == Profile::StrictEks,
+        };
+        let grants = GrantDefaults {
+            annotation_prefix,
+            audience,
+            token_expiration,
+            regional_sts,
+        };
+        Self {
+            instance,
+            namespace,
+            emulator_url,
+            roles,
+            inject,
+            grants,
+            listen_admission,
+            listen_sts,
+            listen_health,
+            log_format,
+            log_level,
+        }
+    }
+}
+
+fn any(port: u16) -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], port))
+}
+
+fn parse_delivery(text: &str) -> Result<Delivery, String> {
+    Delivery::parse(text).ok_or_else(|| "expected web-identity or sidecar".to_owned())
+}

@@ -1,0 +1,86 @@
+//! Clients for the emulator, one for each account and region.
+//!
+//! LocalStack takes an access key of twelve digits for the account and checks nothing else of the credentials.
+
+use std::time::Duration;
+
+use aws_sdk_iam::config::retry::RetryConfig;
+use aws_sdk_iam::config::timeout::TimeoutConfig;
+use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+
+/// Makes clients that talk plain HTTP to one emulator. In the image there are no CA certificates, and none are needed.
+#[derive(Debug, Clone)]
+pub(crate) struct Emulator {
+    url: String,
+    http: SharedHttpClient,
+}
+
+impl Emulator {
+    pub(crate) fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            http: aws_smithy_http_client::Builder::new().build_http(),
+        }
+    }
+
+    pub(crate) fn kms(&self, account: &str, region: &str) -> aws_sdk_kms::Client {
+        let config = aws_sdk_kms::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .endpoint_url(&self.url)
+            .credentials_provider(credentials(account))
+            .http_client(self.http.clone())
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::standard().with_max_attempts(1));
+        aws_sdk_kms::Client::from_conf(config.build())
+    }
+
+    pub(crate) fn iam(&self, account: &str) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .endpoint_url(&self.url)
+            .credentials_provider(credentials(account))
+            .http_client(self.http.clone())
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::standard().with_max_attempts(1));
+        aws_sdk_iam::Client::from_conf(config.build())
+    }
+
+    pub(crate) fn sts(&self) -> aws_sdk_sts::Client {
+        let config = aws_sdk_sts::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .endpoint_url(&self.url)
+            .credentials_provider(credentials("000000000000"))
+            .http_client(self.http.clone())
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::standard().with_max_attempts(1));
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+}
+
+fn credentials(account: &str) -> Credentials {
+    Credentials::new(account, "test", None, None, "irsa-emu")
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_timeout(Duration::from_secs(5))
+        .build()
+}
+
+/// An SDK error in one line, with its cause: the SDK's own `Display` keeps it to itself.
+pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,130 @@
+//! IAM roles with their trust policy and inline policies.
+
+use aws_sdk_iam::Client;
+use irsa_emu_core::contract::DEFAULT_AUDIENCE;
+use irsa_emu_core::recipe::IamRole;
+use irsa_emu_core::role_arn::RoleArn;
+use serde_json::{Value, json};
+
+use super::Outcome;
+use crate::aws::explain;
+
+/// Makes sure that a role is there as the Recipe says.
+pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRole) -> Outcome {
+    let trust = role
+        .trust_policy
+        .clone()
+        .unwrap_or_else(|| trust_policy(issuer, arn, role));
+    let made = match iam.get_role().role_name(arn.name()).send().await {
+        Ok(found) => {
+            let there = found
+                .role
+                .and_then(|role| role.assume_role_policy_document)
+                .unwrap_or_default();
+            if !same_document(&there, &trust) {
+                let update = iam
+                    .update_assume_role_policy()
+                    .role_name(arn.name())
+                    .policy_document(trust.to_string());
+                if let Err(error) = update.send().await {
+                    return Outcome::failed(format!("UpdateAssumeRolePolicy: {}", explain(&error)));
+                }
+            }
+            false
+        }
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|e| e.is_no_such_entity_exception()) =>
+        {
+            let create = iam
+                .create_role()
+                .role_name(arn.name())
+                .path(arn.path())
+                .assume_role_policy_document(trust.to_string());
+            if let Err(error) = create.send().await {
+                return Outcome::failed(format!("CreateRole: {}", explain(&error)));
+            }
+            true
+        }
+        Err(error) => return Outcome::failed(format!("GetRole: {}", explain(&error))),
+    };
+    Outcome::of(made, keep_policies(iam, arn, role).await)
+}
+
+async fn keep_policies(iam: &Client, arn: &RoleArn, role: &IamRole) -> Result<(), String> {
+    for policy in &role.policies {
+        let found = iam
+            .get_role_policy()
+            .role_name(arn.name())
+            .policy_name(&policy.name)
+            .send()
+            .await;
+        let same = match &found {
+            Ok(found) => same_document(found.policy_document(), &policy.document),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_no_such_entity_exception()) =>
+            {
+                false
+            }
+            Err(error) => return Err(format!("GetRolePolicy {}: {}", policy.name, explain(error))),
+        };
+        if !same {
+            let put = iam
+                .put_role_policy()
+                .role_name(arn.name())
+                .policy_name(&policy.name);
+            let put = put.policy_document(policy.document.to_string()).send().await;
+            put.map_err(|error| format!("PutRolePolicy {}: {}", policy.name, explain(&error)))?;
+        }
+    }
+    Ok(())
+}
+
+/// A trust policy for the ServiceAccounts that a Recipe names, in the form that EKS users write.
+fn trust_policy(issuer: &str, arn: &RoleArn, role: &IamRole) -> Value {
+    let subjects: Vec<String> = role
+        .trusted()
+        .map(|(namespace, name)| format!("system:serviceaccount:{namespace}:{name}"))
+        .collect();
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Federated": format!("arn:{}:iam::{}:oidc-provider/{issuer}", arn.partition(), arn.account())},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {format!("{issuer}:sub"): subjects, format!("{issuer}:aud"): DEFAULT_AUDIENCE}}
+        }]
+    })
+}
+
+/// Whether a document from IAM, which comes URL-encoded, says the same as the wanted one.
+fn same_document(there: &str, wanted: &Value) -> bool {
+    let parses = |text: &str| serde_json::from_str::<Value>(text).is_ok_and(|document| document == *wanted);
+    parses(there) || parses(&percent_encoding::percent_decode_str(there).decode_utf8_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trust_policy_names_exactly_the_service_accounts() {
+        let role: IamRole =
+            serde_json::from_value(json!({"name": "r", "serviceAccounts": ["a/b", "c/d"]})).unwrap();
+        let arn = RoleArn::parse("arn:aws:iam::123456789012:role/r").unwrap();
+        insta::assert_json_snapshot!(trust_policy("kubernetes.default.svc.cluster.local", &arn, &role));
+    }
+
+    #[test]
+    fn documents_are_compared_by_meaning() {
+        let wanted = json!({"a": "x+y=z&w", "b": ["1"]});
+        let encoded = "%7B%22b%22%3A%20%5B%221%22%5D%2C%20%22a%22%3A%20%22x%2By%3Dz%26w%22%7D";
+        assert!(same_document(encoded, &wanted));
+        assert!(same_document(&wanted.to_string(), &wanted));
+        assert!(!same_document(encoded, &json!({"a": "other"})));
+        assert!(!same_document("", &wanted));
+    }
+}

@@ -1,0 +1,224 @@
+//! The keeper: the one writer of AWS resources. It looks every few seconds whether what the Recipes say is true in the
+//! emulator, makes what is missing, and writes down what it saw.
+
+mod iam;
+mod kms;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use irsa_emu_core::contract::{KEY_SEED_ENTRY, KEY_SEED_SECRET};
+use irsa_emu_core::recipe::{KeySeed, Recipe, RecipeStatus, ResourceState, SEED_BYTES};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use rand::RngExt as _;
+use serde_json::json;
+
+use crate::args::Settings;
+use crate::aws::Emulator;
+use crate::directory::Directory;
+
+/// A key that the emulator lost is back after this and a call or two.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// What became of one AWS resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    arn: String,
+    outcome: Outcome,
+}
+
+/// What was found of a resource, and done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Outcome {
+    /// It was there.
+    Found,
+    /// It was missing and is there now.
+    Made,
+    /// It could not be seen or made whole.
+    Failed {
+        /// Why.
+        why: String,
+        /// Whether the resource itself was made before something about it failed.
+        made: bool,
+    },
+}
+
+impl Outcome {
+    /// Nothing was made.
+    fn failed(why: String) -> Self {
+        Self::Failed { why, made: false }
+    }
+
+    /// What follows from a resource that was made or found, and from what was done about it then.
+    fn of(made: bool, rest: Result<(), String>) -> Self {
+        match rest {
+            Err(why) => Self::Failed { why, made },
+            Ok(()) if made => Self::Made,
+            Ok(()) => Self::Found,
+        }
+    }
+
+    /// Whether the resource was missing and was made.
+    fn was_made(&self) -> bool {
+        matches!(self, Self::Made | Self::Failed { made: true, .. })
+    }
+
+    fn state(&self) -> ResourceState {
+        if matches!(self, Self::Failed { .. }) {
+            ResourceState::Missing
+        } else {
+            ResourceState::Present
+        }
+    }
+}
+
+/// Keeps all Recipes for ever.
+pub(crate) async fn keep(
+    client: Client,
+    directory: Arc<Directory>,
+    settings: Arc<Settings>,
+) -> anyhow::Result<()> {
+    let mut changes = directory.recipe_changes();
+    let emulator = Emulator::new(&settings.emulator_url);
+    let issuer = kubernetes_issuer(&client).await;
+    let mut seed = None;
+    loop {
+        if seed.is_none() {
+            match key_seed(&client, &settings.namespace).await {
+                Ok(found) => seed = Some(found),
+                // Without it no key is made: material that cannot be made again would be worse than none.
+                Err(error) => tracing::error!(
+                    error = format!("{error:#}"),
+                    "no seed for key material; trying again"
+                ),
+            }
+        }
+        changes.mark_unchanged();
+        for recipe in directory.recipes() {
+            let outcome = look_after(&emulator, seed.as_ref(), &issuer, &recipe).await;
+            let status = status::next(
+                &recipe,
+                &outcome,
+                &settings.emulator_url,
+                time::OffsetDateTime::now_utc(),
+            );
+            if let Err(error) = write(&client, &recipe, &status).await {
+                tracing::warn!(recipe = recipe.metadata.name, %error, "cannot write the status");
+            }
+        }
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// What became of a Recipe's resources; an error where the Recipe itself cannot be used.
+async fn look_after(
+    emulator: &Emulator,
+    seed: Option<&KeySeed>,
+    issuer: &str,
+    recipe: &Recipe,
+) -> Result<Vec<Kept>, String> {
+    let spec = &recipe.spec;
+    spec.check().map_err(|problem| problem.to_string())?;
+    let mut kept = Vec::new();
+    let kms = emulator.kms(&spec.account, &spec.region);
+    for key in &spec.kms.keys {
+        let arn = spec.key_arn(key);
+        let outcome = match seed {
+            Some(seed) => kms::keep(&kms, seed, &arn, key).await,
+            None => Outcome::failed("the Secret with the seed for key material cannot be read".to_owned()),
+        };
+        kept.push(Kept { arn, outcome });
+    }
+    let iam = emulator.iam(&spec.account);
+    for role in &spec.iam.roles {
+        let arn = spec.role_arn(role).map_err(|error| error.to_string())?;
+        let outcome = iam::keep(&iam, issuer, &arn, role).await;
+        kept.push(Kept {
+            arn: arn.to_string(),
+            outcome,
+        });
+    }
+    for Kept { arn, outcome } in &kept {
+        match outcome {
+            Outcome::Found => {}
+            Outcome::Made => tracing::info!(recipe = recipe.metadata.name, arn, "made"),
+            Outcome::Failed { why, .. } => {
+                tracing::warn!(recipe = recipe.metadata.name, arn, why, "cannot be kept");
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// Writes the status if it differs from what is there.
+async fn write(client: &Client, recipe: &Recipe, status: &RecipeStatus) -> kube::Result<()> {
+    if recipe.status.as_ref() == Some(status) {
+        return Ok(());
+    }
+    let name = recipe.metadata.name.as_deref().unwrap_or_default();
+    let patch = Patch::Merge(json!({"status": status::merge_patch(recipe.status.as_ref(), status)}));
+    Api::<Recipe>::all(client.clone())
+        .patch_status(name, &PatchParams::default(), &patch)
+        .await
+        .map(|_| ())
+}
+
+/// The seed of this install: read, or made once. One that is there is never replaced, since every ciphertext of the
+/// install depends on it.
+async fn key_seed(client: &Client, namespace: &str) -> anyhow::Result<KeySeed> {
+    let api = Api::<Secret>::namespaced(client.clone(), namespace);
+    if let Some(secret) = api
+        .get_opt(KEY_SEED_SECRET)
+        .await
+        .context("cannot read the Secret of the seed")?
+    {
+        return seed_of(&secret).context("the Secret of the seed holds no seed");
+    }
+    let bytes: [u8; SEED_BYTES] = rand::rng().random();
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(KEY_SEED_SECRET.to_owned()),
+            ..ObjectMeta::default()
+        },
+        data: Some([(KEY_SEED_ENTRY.to_owned(), ByteString(bytes.to_vec()))].into()),
+        ..Secret::default()
+    };
+    match api.create(&PostParams::default(), &secret).await {
+        Ok(secret) => seed_of(&secret).context("the Secret of the seed came back without it"),
+        Err(kube::Error::Api(status)) if status.code == 409 => {
+            seed_of(&api.get(KEY_SEED_SECRET).await?).context("the Secret of the seed holds no seed")
+        }
+        Err(error) => Err(error).context("cannot write the Secret of the seed"),
+    }
+}
+
+fn seed_of(secret: &Secret) -> Option<KeySeed> {
+    KeySeed::new(&secret.data.as_ref()?.get(KEY_SEED_ENTRY)?.0)
+}
+
+/// The cluster's issuer without its scheme, for trust policies.
+async fn kubernetes_issuer(client: &Client) -> String {
+    loop {
+        let request = axum::http::Request::get("/.well-known/openid-configuration").body(Vec::new());
+        if let Ok(request) = request {
+            match client.request::<serde_json::Value>(request).await {
+                Ok(discovery) => {
+                    let issuer = discovery["issuer"].as_str().unwrap_or_default();
+                    return issuer.strip_prefix("https://").unwrap_or(issuer).to_owned();
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read the cluster's discovery document; trying again");
+                }
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}

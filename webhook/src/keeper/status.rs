@@ -1,0 +1,265 @@
+//! The next status of a Recipe, out of the last one and what was seen. Decides only.
+
+use std::collections::BTreeMap;
+
+use irsa_emu_core::recipe::{Condition, Recipe, RecipeSpec, RecipeStatus, ResourceState, ResourceStatus};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{Kept, Outcome};
+
+/// What to write down.
+pub(super) fn next(
+    recipe: &Recipe,
+    seen: &Result<Vec<Kept>, String>,
+    emulator_url: &str,
+    now: OffsetDateTime,
+) -> RecipeStatus {
+    let last = recipe.status.clone().unwrap_or_default();
+    let (resources, ready, reason, message) = match seen {
+        Err(problem) => (last.resources.clone(), false, "Invalid", problem.clone()),
+        Ok(kept) => {
+            let resources = kept.iter().map(|kept| resource(&last, kept)).collect();
+            match kept.iter().find_map(failure) {
+                Some(why) => (resources, false, "Failed", why),
+                None => (
+                    resources,
+                    true,
+                    "Kept",
+                    format!("{} resources are in place", kept.len()),
+                ),
+            }
+        }
+    };
+    RecipeStatus {
+        observed_generation: recipe.metadata.generation.unwrap_or_default(),
+        conditions: vec![condition(&last, ready, reason, message, now)],
+        resources,
+        outputs: outputs(&recipe.spec, emulator_url),
+    }
+}
+
+fn failure(kept: &Kept) -> Option<String> {
+    match &kept.outcome {
+        Outcome::Failed { why, .. } => Some(format!("{}: {why}", kept.arn)),
+        Outcome::Found | Outcome::Made => None,
+    }
+}
+
+/// A resource that was there before and had to be made counts as restored.
+fn resource(last: &RecipeStatus, kept: &Kept) -> ResourceStatus {
+    let before = last.resources.iter().find(|resource| resource.arn == kept.arn);
+    let was_there =
+        before.is_some_and(|resource| resource.state == ResourceState::Present || resource.restored > 0);
+    let restored =
+        before.map_or(0, |resource| resource.restored) + i64::from(was_there && kept.outcome.was_made());
+    // While the emulator is away a resource counts as what it was: otherwise its restoration could not be told.
+    let state = match (&kept.outcome, before) {
+        (Outcome::Failed { .. }, Some(resource)) => resource.state,
+        (outcome, _) => outcome.state(),
+    };
+    ResourceStatus {
+        arn: kept.arn.clone(),
+        state,
+        restored,
+    }
+}
+
+fn condition(
+    last: &RecipeStatus,
+    ready: bool,
+    reason: &str,
+    message: String,
+    now: OffsetDateTime,
+) -> Condition {
+    let status = if ready { "True" } else { "False" };
+    let before = last
+        .conditions
+        .iter()
+        .find(|condition| condition.r#type == "Ready");
+    let last_transition_time = match before {
+        Some(before) if before.status == status => before.last_transition_time.clone(),
+        _ => now
+            .replace_nanosecond(0)
+            .unwrap_or(now)
+            .format(&Rfc3339)
+            .unwrap_or_default(),
+    };
+    Condition {
+        r#type: "Ready".to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time,
+    }
+}
+
+/// The status as a merge patch: entries of `outputs` that are no more are null in it, or they would stay.
+pub(super) fn merge_patch(last: Option<&RecipeStatus>, next: &RecipeStatus) -> Value {
+    let mut patch = json!(next);
+    for name in last
+        .iter()
+        .flat_map(|last| last.outputs.keys())
+        .filter(|name| !next.outputs.contains_key(*name))
+    {
+        patch["outputs"][name] = Value::Null;
+    }
+    patch
+}
+
+/// Values that users and apps want. The second key or role has a number behind its name.
+fn outputs(spec: &RecipeSpec, emulator_url: &str) -> BTreeMap<String, String> {
+    let mut outputs = BTreeMap::from([
+        ("account".to_owned(), spec.account.clone()),
+        ("region".to_owned(), spec.region.clone()),
+        ("endpoint".to_owned(), emulator_url.to_owned()),
+    ]);
+    let numbered = |name: &str, index: usize| {
+        if index == 0 {
+            name.to_owned()
+        } else {
+            format!("{name}{}", index + 1)
+        }
+    };
+    for (index, key) in spec.kms.keys.iter().enumerate() {
+        outputs.insert(numbered("kmsKeyId", index), key.id.clone());
+        outputs.insert(numbered("kmsKeyArn", index), spec.key_arn(key));
+    }
+    for (index, role) in spec.iam.roles.iter().enumerate() {
+        if let Ok(arn) = spec.role_arn(role) {
+            outputs.insert(numbered("roleArn", index), arn.to_string());
+        }
+    }
+    outputs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(status: Option<RecipeStatus>) -> Recipe {
+        let spec = serde_json::from_value(serde_json::json!({
+            "account": "123456789012", "region": "us-east-1",
+            "kms": {"keys": [{"id": "f4f7a2e2-c5c6-ea6d-dc42-526ef280e794"}, {"id": "f4f7a2e2-c5c6-ea6d-dc42-526ef280e795"}]},
+        }));
+        let mut recipe = Recipe::new("r", spec.unwrap());
+        recipe.metadata.generation = Some(3);
+        recipe.status = status;
+        recipe
+    }
+
+    fn at(seconds: i64) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(seconds).unwrap()
+    }
+
+    fn seen(outcome: Outcome) -> Vec<Kept> {
+        vec![Kept {
+            arn: "arn:k".into(),
+            outcome,
+        }]
+    }
+
+    fn after(outcomes: Vec<Outcome>) -> RecipeStatus {
+        let mut status = None;
+        for (time, outcome) in outcomes.into_iter().enumerate() {
+            status = Some(next(
+                &recipe(status),
+                &Ok(seen(outcome)),
+                "http://e",
+                at(i64::try_from(time).unwrap()),
+            ));
+        }
+        status.unwrap()
+    }
+
+    #[test]
+    fn only_what_was_there_before_counts_as_restored() {
+        let failed = || Outcome::failed("away".into());
+        assert_eq!(after(vec![Outcome::Made]).resources[0].restored, 0);
+        assert_eq!(after(vec![failed(), Outcome::Made]).resources[0].restored, 0);
+        assert_eq!(
+            after(vec![Outcome::Made, Outcome::Found]).resources[0].restored,
+            0
+        );
+        assert_eq!(
+            after(vec![Outcome::Found, Outcome::Made]).resources[0].restored,
+            1
+        );
+        assert_eq!(
+            after(vec![
+                Outcome::Made,
+                failed(),
+                failed(),
+                Outcome::Made,
+                Outcome::Made
+            ])
+            .resources[0]
+                .restored,
+            2
+        );
+    }
+
+    #[test]
+    fn a_key_that_was_made_before_its_alias_failed_counts_as_restored() {
+        let half = Outcome::Failed {
+            why: "CreateAlias".into(),
+            made: true,
+        };
+        assert_eq!(
+            after(vec![Outcome::Made, half, Outcome::Found]).resources[0].restored,
+            1
+        );
+    }
+
+    #[test]
+    fn outputs_that_are_no_more_are_taken_away() {
+        let next = after(vec![Outcome::Found]);
+        let mut last = next.clone();
+        last.outputs.insert("kmsKeyId3".into(), "x".into());
+        let patch = merge_patch(Some(&last), &next);
+        assert_eq!(patch["outputs"].get("kmsKeyId3"), Some(&Value::Null));
+        assert_eq!(patch["outputs"]["kmsKeyId2"], next.outputs["kmsKeyId2"].as_str());
+    }
+
+    #[test]
+    fn ready_turns_with_the_resources_and_its_time_only_on_a_turn() {
+        let kept = after(vec![Outcome::Made, Outcome::Found]);
+        assert!(kept.is_ready(3));
+        assert_eq!(kept.conditions[0].last_transition_time, "1970-01-01T00:00:00Z");
+        let lost = after(vec![
+            Outcome::Made,
+            Outcome::Found,
+            Outcome::failed("away".into()),
+        ]);
+        assert!(!lost.is_ready(3));
+        assert_eq!(
+            (lost.conditions[0].last_transition_time.as_str(), lost.message()),
+            ("1970-01-01T00:00:02Z", Some("arn:k: away"))
+        );
+    }
+
+    #[test]
+    fn a_recipe_that_cannot_be_used_says_why() {
+        let status = next(
+            &recipe(None),
+            &Err("spec.account is wrong".into()),
+            "http://e",
+            at(0),
+        );
+        assert_eq!(
+            (status.conditions[0].reason.as_str(), status.message()),
+            ("Invalid", Some("spec.account is wrong"))
+        );
+    }
+
+    #[test]
+    fn outputs_number_what_there_is_more_than_one_of() {
+        let status = next(&recipe(None), &Ok(seen(Outcome::Found)), "http://e", at(0));
+        assert_eq!(
+            status.outputs["kmsKeyId2"],
+            "f4f7a2e2-c5c6-ea6d-dc42-526ef280e795"
+        );
+        assert_eq!(status.outputs["endpoint"], "http://e");
+    }
+}

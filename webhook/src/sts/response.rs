@@ -1,0 +1,181 @@
+//! STS answers and errors, in AWS's XML.
+
+use aws_sdk_sts::types::Credentials;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use quick_xml::escape::escape;
+use uuid::Uuid;
+
+use super::query::AssumeRole;
+use super::token::Verified;
+
+const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+
+/// An error with AWS's status and code (STS API reference, "Errors" of `AssumeRoleWithWebIdentity`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StsError {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+impl StsError {
+    fn new(status: StatusCode, code: &'static str, message: &str) -> Self {
+        Self {
+            status,
+            code,
+            message: message.to_owned(),
+        }
+    }
+
+    pub(crate) fn access_denied() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "AccessDenied",
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        )
+    }
+
+    pub(crate) fn invalid_token(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "InvalidIdentityToken", message)
+    }
+
+    pub(crate) fn expired_token(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "ExpiredTokenException", message)
+    }
+
+    pub(crate) fn validation(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "ValidationError", message)
+    }
+
+    /// The cluster's keys could not be had; SDKs try again.
+    pub(crate) fn idp_communication(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "IDPCommunicationError", message)
+    }
+
+    /// The emulator does not answer; SDKs try again.
+    pub(crate) fn unavailable(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+    }
+
+    pub(crate) fn into_response(self) -> Response {
+        let kind = if self.status.is_server_error() {
+            "Receiver"
+        } else {
+            "Sender"
+        };
+        let text = format!(
+            "<ErrorResponse xmlns=\"{NAMESPACE}\">\n  <Error>\n    <Type>{kind}</Type>\n    <Code>{}</Code>\n    <Message>{}</Message>\n  \
+             </Error>\n  <RequestId>{}</RequestId>\n</ErrorResponse>\n",
+            self.code,
+            escape(&self.message),
+            Uuid::new_v4()
+        );
+        xml(self.status, text)
+    }
+}
+
+/// The complete answer to a successful exchange.
+pub(crate) fn assumed(
+    request: &AssumeRole,
+    verified: &Verified,
+    audience: &str,
+    credentials: &Credentials,
+) -> String {
+    let role = &request.role_arn;
+    let (account, name, session) = (role.account(), role.name(), escape(&request.session_name));
+    let arn = format!(
+        "arn:{}:sts::{account}:assumed-role/{name}/{session}",
+        role.partition()
+    );
+    let expiration = credentials
+        .expiration()
+        .fmt(aws_sdk_sts::primitives::DateTimeFormat::DateTime)
+        .unwrap_or_default();
+    format!(
+        "<AssumeRoleWithWebIdentityResponse xmlns=\"{NAMESPACE}\">\n  <AssumeRoleWithWebIdentityResult>\n    \
+         <SubjectFromWebIdentityToken>{}</SubjectFromWebIdentityToken>\n    <Audience>{}</Audience>\n    \
+         <AssumedRoleUser>\n      <Arn>{arn}</Arn>\n      <AssumedRoleId>{}:{session}</AssumedRoleId>\n    </AssumedRoleUser>\n    \
+         <Credentials>\n      <AccessKeyId>{}</AccessKeyId>\n      <SecretAccessKey>{}</SecretAccessKey>\n      \
+         <SessionToken>{}</SessionToken>\n      <Expiration>{expiration}</Expiration>\n    </Credentials>\n    \
+         <Provider>arn:{}:iam::{account}:oidc-provider/{}</Provider>\n  </AssumeRoleWithWebIdentityResult>\n  \
+         <ResponseMetadata>\n    <RequestId>{}</RequestId>\n  </ResponseMetadata>\n</AssumeRoleWithWebIdentityResponse>\n",
+        escape(verified.subject.to_string()),
+        escape(audience),
+        role_id(account, name),
+        escape(credentials.access_key_id()),
+        escape(credentials.secret_access_key()),
+        escape(credentials.session_token()),
+        role.partition(),
+        escape(verified.provider()),
+        Uuid::new_v4()
+    )
+}
+
+/// An id in the form of IAM's unique ids (`AROA` and 17 characters), the same for the same role.
+fn role_id(account: &str, name: &str) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (account, name).hash(&mut hasher);
+    format!("AROA{:017X}", hasher.finish())
+}
+
+pub(crate) fn xml(status: StatusCode, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn parameters(session: &str) -> BTreeMap<String, String> {
+        [
+            ("RoleArn", "arn:aws:iam::123456789012:role/team/app"),
+            ("RoleSessionName", session),
+            ("WebIdentityToken", "a.b.c"),
+        ]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into()
+    }
+
+    #[test]
+    fn a_good_answer_is_complete() {
+        let verified = Verified::sample();
+        let credentials = Credentials::builder()
+            .access_key_id("LSIA")
+            .secret_access_key("s<e>c")
+            .session_token("t")
+            .expiration(aws_sdk_sts::primitives::DateTime::from_secs(1_790_000_000))
+            .build()
+            .unwrap();
+        let text = assumed(
+            &AssumeRole::read(&parameters("pod-1")).unwrap(),
+            &verified,
+            "sts.amazonaws.com",
+            &credentials,
+        );
+        let masked: Vec<&str> = text.lines().filter(|line| !line.contains("RequestId>")).collect();
+        insta::assert_snapshot!(masked.join("\n"));
+    }
+
+    #[test]
+    fn messages_are_escaped() {
+        let error = StsError::validation("<script>&");
+        let response = error.into_response();
+        assert_eq!(
+            (
+                response.status().as_u16(),
+                response.headers()["content-type"].to_str().unwrap()
+            ),
+            (400, "text/xml")
+        );
+    }
+}
