@@ -1,0 +1,80 @@
+//! The credentials sidecar: exchanges the Pod's projected token at the STS front, keeps the result fresh, and serves it
+//! to the other containers of the Pod on loopback and, where asked, as a shared credentials file.
+//!
+//! It never exits before its first success: a Pod waits for it, and an exit would leave some Pods hanging.
+
+mod args;
+mod cache;
+mod credentials;
+mod credentials_file;
+mod endpoint;
+mod exchange;
+mod probe;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, Settings, Verb};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let settings = match Settings::resolve(args) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error.to_string()),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}")),
+    };
+    match settings.verb {
+        Verb::Serve => runtime.block_on(serve(settings)),
+        Verb::Probe => match runtime.block_on(probe::ask(&settings)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => fail(&reason.to_string()),
+        },
+    }
+}
+
+/// Says why on standard error, where the kubelet takes a probe's message from.
+fn fail(message: &str) -> ExitCode {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "irsa-emu-sidecar: {message}");
+    ExitCode::FAILURE
+}
+
+async fn serve(settings: Settings) -> ExitCode {
+    let filter = EnvFilter::try_from_env("IRSA_EMU_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+
+    let authorization = match credentials_file::write_authorization_token(&settings.credentials_dir) {
+        Ok(token) => token,
+        Err(error) => return fail(&error.to_string()),
+    };
+    let listener = match tokio::net::TcpListener::bind(settings.listen).await {
+        Ok(listener) => listener,
+        Err(error) => return fail(&format!("cannot listen on {}: {error}", settings.listen)),
+    };
+    tracing::info!(listen = %settings.listen, role = settings.role_arn, "serving");
+    let (state, publish) = cache::channel();
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return fail("cannot listen for signals");
+    };
+    tokio::select! {
+        () = cache::keep_fresh(&settings, publish) => {}
+        () = endpoint::serve(listener, authorization, state) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    ExitCode::SUCCESS
+}
