@@ -1,0 +1,125 @@
+//! What every command gets: where to report, which install, which cluster.
+
+use std::path::PathBuf;
+
+use crate::args::GlobalArgs;
+use crate::cluster::kubeconfig::Kubeconfigs;
+use crate::cluster::target::{self, Cluster};
+use crate::error::{CliError, ExitStatus};
+use crate::exec::{CommandRunner, SystemRunner};
+use crate::printer::Printer;
+use crate::progress::{Console, Progress};
+use crate::signals::Signals;
+
+/// The surroundings of a command.
+pub struct App {
+    /// Writes data and talk.
+    pub printer: Printer,
+    /// Takes reports.
+    pub progress: Box<dyn Progress>,
+    /// Starts other programs.
+    pub runner: Box<dyn CommandRunner>,
+    /// Hears signals.
+    pub signals: Signals,
+    /// Name of the install.
+    pub instance: String,
+    /// Context that the user named.
+    pub context: Option<String>,
+    /// Kubeconfig that the user named.
+    pub kubeconfig: Option<PathBuf>,
+    /// Contexts that the user declared safe.
+    pub allowed_contexts: Vec<String>,
+}
+
+impl App {
+    /// Takes the options that every command has.
+    pub fn new(global: GlobalArgs, printer: Printer) -> Result<Self, CliError> {
+        let GlobalArgs {
+            context,
+            kubeconfig,
+            allow_context,
+            name,
+            progress: _,
+            color: _,
+            verbose: _,
+        } = global;
+        let signals = Signals::listen().map_err(|error| CliError::failed("listening for signals", error))?;
+        Ok(Self {
+            progress: Box::new(Console::new(printer.clone())),
+            printer,
+            runner: Box::new(SystemRunner),
+            signals,
+            instance: name,
+            context,
+            kubeconfig,
+            allowed_contexts: allow_context,
+        })
+    }
+
+    /// The kubeconfig files in force.
+    #[must_use]
+    pub fn kubeconfigs(&self) -> Kubeconfigs {
+        Kubeconfigs::in_force(self.kubeconfig.as_deref())
+    }
+
+    /// The context of the install: the one that the user named, else that of the cluster that `up` makes.
+    pub fn context_name(&self) -> Result<String, CliError> {
+        let attempted = "choosing the cluster";
+        let config = self
+            .kubeconfigs()
+            .read()
+            .map_err(|error| CliError::new(ExitStatus::Usage, attempted, error))?;
+        let known = |name: &str| config.contexts.iter().any(|context| context.name == name);
+        match &self.context {
+            Some(name) if known(name) => Ok(name.clone()),
+            Some(name) => {
+                let names: Vec<&str> = config
+                    .contexts
+                    .iter()
+                    .map(|context| context.name.as_str())
+                    .collect();
+                let there = if names.is_empty() {
+                    "none".to_owned()
+                } else {
+                    names.join(", ")
+                };
+                let why = format!("the kubeconfig has no context `{name}`; it has: {there}");
+                Err(CliError::because(ExitStatus::Usage, attempted, why).next("kubectl config get-contexts"))
+            }
+            None => {
+                let own = target::kind_context(&self.instance);
+                if known(&own) {
+                    return Ok(own);
+                }
+                let why =
+                    format!("no cluster: the kubeconfig has no context `{own}`, and no --context was given");
+                Err(CliError::because(ExitStatus::Failed, attempted, why).next(self.command("up")))
+            }
+        }
+    }
+
+    /// Connects to the cluster of the install, which must be on the safe list and answer.
+    pub async fn connect(&self) -> Result<Cluster, CliError> {
+        let context = self.context_name()?;
+        target::require_safe(&context, &self.allowed_contexts)?;
+        let connected = Cluster::connect(&self.kubeconfigs(), &context).await;
+        connected.map_err(|error| match self.context {
+            Some(_) => error.next(format!("kubectl --context {context} cluster-info")),
+            None => error.next(self.command("up")),
+        })
+    }
+
+    /// A command line of ours that stays with this install and this cluster.
+    #[must_use]
+    pub fn command(&self, verb: &str) -> String {
+        use std::fmt::Write as _;
+        let mut line = format!("irsa-emu {verb}");
+        if self.instance != irsa_emu_core::contract::DEFAULT_INSTANCE {
+            let _ = write!(line, " --name {}", self.instance);
+        }
+        if let Some(context) = &self.context {
+            let _ = write!(line, " --context {context}");
+        }
+        line
+    }
+}

@@ -1,0 +1,174 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use irsa_emu_core::contract::DEFAULT_INSTANCE;
+
+use crate::{commands, env_vars};
+
+/// Run EKS manifests unchanged on a local cluster: IRSA, LocalStack and recipes in one command
+#[derive(Debug, Parser)]
+#[command(name = "irsa-emu", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unsafe context, 4 prerequisite missing, \
+124 timeout, 130 or 143 interrupted"
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct GlobalArgs {
+    /// Use this context of the kubeconfig instead of the cluster that `up` makes
+    #[arg(long, global = true, value_name = "NAME", env = env_vars::CONTEXT, help_heading = "Global options")]
+    pub context: Option<String>,
+    /// Read this kubeconfig instead of $KUBECONFIG or ~/.kube/config
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Accept this context although it is not known to be local
+    #[arg(long, global = true, value_name = "NAME", env = env_vars::ALLOW_CONTEXT, value_delimiter = ',')]
+    #[arg(help_heading = "Global options")]
+    pub allow_context: Vec<String>,
+    /// Name of the install, and of the cluster that `up` makes for it
+    #[arg(long, global = true, value_name = "NAME", env = env_vars::NAME, default_value = DEFAULT_INSTANCE)]
+    #[arg(value_parser = instance_name, help_heading = "Global options")]
+    pub name: String,
+    /// How progress is shown
+    #[arg(long, global = true, value_name = "HOW", env = env_vars::PROGRESS, default_value = "auto")]
+    #[arg(help_heading = "Global options")]
+    pub progress: ProgressMode,
+    /// When to use colour
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Global options"
+    )]
+    pub color: ColorMode,
+    /// Log what is done, in more detail the more often it is given
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressMode {
+    /// `tty` on a terminal, else `plain`.
+    Auto,
+    /// A line that changes while something is under way.
+    Tty,
+    /// A line for each change, and a sign of life every 15 seconds.
+    Plain,
+    /// Nothing but errors.
+    Quiet,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorMode {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a cluster ready: create it if there is none, load images, apply, wait
+    Up(Box<commands::up::UpArgs>),
+    /// Remove what `up` made
+    Down(commands::down::DownArgs),
+    /// Show what is there and whether it works
+    Status(commands::status::StatusArgs),
+    /// Find out what is wrong, and say how to mend it
+    Doctor(commands::doctor::DoctorArgs),
+    /// Make an app's AWS resources
+    Recipe(commands::recipe::RecipeArgs),
+    /// Print endpoints and settings for apps, shells and CI
+    Env(commands::env::EnvArgs),
+    /// Print the version
+    Version(commands::version::VersionArgs),
+}
+
+/// Reads a duration: digits with `s`, `m` or `h`; bare digits are seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let (digits, factor) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3600),
+        _ => (text, 1),
+    };
+    let seconds: Option<u64> = digits
+        .parse()
+        .ok()
+        .and_then(|number: u64| number.checked_mul(factor));
+    match seconds {
+        // More than a day is a mistake, and keeps every sum of durations far from overflow.
+        Some(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("expected a duration such as 90s, 5m or 1h, of at most a day".to_owned()),
+    }
+}
+
+/// Checks the name of an install: it becomes a label, a cluster name and a container name.
+pub fn instance_name(text: &str) -> Result<String, String> {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let edges_fit = !text.starts_with('-') && !text.ends_with('-');
+    // kind appends `-control-plane`, and a host name has at most 63 characters.
+    if (1..=49).contains(&text.len()) && edges_fit && text.bytes().all(inner) {
+        return Ok(text.to_owned());
+    }
+    Err("expected at most 49 lower-case letters, digits and inner hyphens".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units_and_bounds() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("5m", 300), ("1h", 3600)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "s",
+            "0",
+            "-1s",
+            "5d",
+            "1.5h",
+            "99999999999999999999h",
+            "25h",
+            "ü",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_instance_name_fits_labels_and_host_names() {
+        for text in ["irsa-emu", "a", "ci-42"] {
+            assert_eq!(instance_name(text).as_deref(), Ok(text));
+        }
+        for text in ["", "-a", "a-", "A", "a_b", "a.b", "a/b", &"a".repeat(50)] {
+            assert!(instance_name(text).is_err(), "{text}");
+        }
+    }
+}

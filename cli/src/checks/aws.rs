@@ -1,0 +1,247 @@
+//! What several checks ask: the API server as plain HTTP, STS as a ServiceAccount, and the emulator with an SDK.
+
+use std::time::Duration;
+
+use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_kms::error::DisplayErrorContext;
+use http_body_util::BodyExt;
+use hyper::http::Request;
+use irsa_emu_core::contract::{DEFAULT_REGION, MIN_TOKEN_EXPIRATION, NAMESPACE, STS_FRONT};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::PostParams;
+use kube::client::Body;
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+
+use super::engine::Trouble;
+use super::surroundings::chain;
+
+/// How long one call of an SDK may take.
+const CALL: Duration = Duration::from_secs(8);
+
+/// Gets JSON from the API server.
+pub(super) async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, Trouble> {
+    let failed = |why: String| {
+        Trouble::new(
+            format!("the API server has no answer for {path}: {why}"),
+            format!("kubectl get --raw {path}"),
+        )
+    };
+    let request = Request::get(path)
+        .body(Vec::new())
+        .map_err(|error| failed(error.to_string()))?;
+    client
+        .request(request)
+        .await
+        .map_err(|error| failed(chain(&error)))
+}
+
+/// A token of a ServiceAccount for an audience.
+pub(super) async fn token(
+    client: &Client,
+    namespace: &str,
+    account: &str,
+    audience: &str,
+) -> Result<String, Trouble> {
+    let request = TokenRequest {
+        spec: TokenRequestSpec {
+            audiences: vec![audience.to_owned()],
+            expiration_seconds: Some(MIN_TOKEN_EXPIRATION),
+            ..TokenRequestSpec::default()
+        },
+        ..TokenRequest::default()
+    };
+    let refused = |why: String| {
+        let fix = format!("kubectl auth can-i create serviceaccounts/token -n {namespace}");
+        Trouble::new(format!("the API server issues no token: {why}"), fix)
+            .about(format!("ServiceAccount {namespace}/{account}"))
+    };
+    let answer = Api::<ServiceAccount>::namespaced(client.clone(), namespace)
+        .create_token_request(account, &PostParams::default(), &request)
+        .await
+        .map_err(|error| refused(chain(&error)))?;
+    answer
+        .status
+        .map(|status| status.token)
+        .ok_or_else(|| refused("its answer holds none".to_owned()))
+}
+
+/// Credentials of a role. They are never printed.
+pub(super) struct Assumed {
+    access_key: String,
+    secret_key: String,
+    session: String,
+    /// ARN of the assumed role.
+    pub(super) arn: String,
+}
+
+impl Assumed {
+    pub(super) fn credentials(&self) -> Credentials {
+        Credentials::new(
+            self.access_key.as_str(),
+            self.secret_key.as_str(),
+            Some(self.session.clone()),
+            None,
+            "irsa-emu-doctor",
+        )
+    }
+}
+
+/// Why STS gave no credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// AWS's error code, or what came in its place.
+    pub(super) code: String,
+    /// What it said.
+    pub(super) message: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+/// Exchanges a token for a role's credentials at the STS front, through the API server.
+pub(super) async fn assume(client: &Client, token: &str, role: &str) -> Result<Assumed, Refusal> {
+    let broken = |message: String| Refusal {
+        code: "no answer of STS".to_owned(),
+        message,
+    };
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/services/{STS_FRONT}:80/proxy/");
+    let form = [
+        ("Action", "AssumeRoleWithWebIdentity"),
+        ("Version", "2011-06-15"),
+        ("RoleArn", role),
+        ("RoleSessionName", "irsa-emu-doctor"),
+        ("WebIdentityToken", token),
+    ]
+    .map(|(name, value)| format!("{name}={}", encoded(value)))
+    .join("&");
+    let request = Request::post(path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from(form.into_bytes()))
+        .map_err(|error| broken(error.to_string()))?;
+    let response = client
+        .send(request)
+        .await
+        .map_err(|error| broken(chain(&error)))?;
+    let status = response.status();
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map_err(|error| broken(chain(&error)))?
+        .to_bytes();
+    let body = String::from_utf8_lossy(&body);
+    if status.is_success() {
+        return read_assumed(&body).ok_or_else(|| broken("200, but no credentials in the answer".to_owned()));
+    }
+    Err(read_refusal(&body).unwrap_or_else(|| broken(format!("HTTP {status}"))))
+}
+
+fn read_assumed(body: &str) -> Option<Assumed> {
+    Some(Assumed {
+        access_key: element(body, "AccessKeyId")?,
+        secret_key: element(body, "SecretAccessKey")?,
+        session: element(body, "SessionToken")?,
+        arn: element(body, "Arn")?,
+    })
+}
+
+fn read_refusal(body: &str) -> Option<Refusal> {
+    Some(Refusal {
+        code: element(body, "Code")?,
+        message: element(body, "Message").unwrap_or_default(),
+    })
+}
+
+/// The text of the first element of this name that has no attributes, which is how STS writes these.
+fn element(body: &str, name: &str) -> Option<String> {
+    let (_, rest) = body.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    let plain = text
+        .trim()
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"");
+    Some(plain.replace("&apos;", "'").replace("&amp;", "&"))
+}
+
+/// A value of a form.
+fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut form, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                form.push(char::from(byte));
+            } else {
+                let _ = write!(form, "%{byte:02X}");
+            }
+            form
+        })
+}
+
+/// Credentials that put the emulator into an account.
+pub(super) fn of_account(account: &str) -> Credentials {
+    Credentials::new(account, "test", None, None, "irsa-emu-doctor")
+}
+
+/// The ARN that the emulator knows the caller by.
+pub(super) async fn caller(url: &str, account: &str) -> Result<String, String> {
+    let config = aws_sdk_sts::Config::builder()
+        .behavior_version(aws_sdk_sts::config::BehaviorVersion::latest())
+        .region(aws_sdk_sts::config::Region::new(DEFAULT_REGION))
+        .endpoint_url(url)
+        .credentials_provider(of_account(account))
+        .build();
+    let call = aws_sdk_sts::Client::from_conf(config);
+    match tokio::time::timeout(CALL, call.get_caller_identity().send()).await {
+        Ok(Ok(answer)) => Ok(answer.arn().unwrap_or("nobody").to_owned()),
+        Ok(Err(error)) => Err(DisplayErrorContext(error).to_string()),
+        Err(_) => Err(format!("no answer within {} s", CALL.as_secs())),
+    }
+}
+
+/// A KMS client for the emulator.
+pub(super) fn kms(url: &str, region: &str, credentials: Credentials) -> aws_sdk_kms::Client {
+    let config = aws_sdk_kms::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .endpoint_url(url)
+        .credentials_provider(credentials)
+        .build();
+    aws_sdk_kms::Client::from_conf(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_sts_are_read() {
+        let body = "<A><AssumedRoleUser><Arn>arn:x</Arn></AssumedRoleUser><Credentials>\
+<AccessKeyId>ID</AccessKeyId><SecretAccessKey>a&amp;b</SecretAccessKey><SessionToken>t</SessionToken></Credentials></A>";
+        let assumed = read_assumed(body).unwrap();
+        assert_eq!(
+            (assumed.arn.as_str(), assumed.secret_key.as_str()),
+            ("arn:x", "a&b")
+        );
+        assert!(read_assumed("<A></A>").is_none());
+        let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+        let refusal = Refusal {
+            code: "AccessDenied".into(),
+            message: "no".into(),
+        };
+        assert_eq!(read_refusal(body), Some(refusal));
+    }
+
+    #[test]
+    fn forms_are_encoded() {
+        assert_eq!(
+            encoded("arn:aws:iam::1:role/a+b c&d"),
+            "arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fa%2Bb%20c%26d"
+        );
+    }
+}

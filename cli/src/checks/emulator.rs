@@ -1,0 +1,126 @@
+//! The emulator: it runs, has the services we need, and can be reached from this machine.
+
+use futures::FutureExt;
+use irsa_emu_core::contract::{DEFAULT_ACCOUNT, DEFAULT_EMULATOR_IMAGE, EMULATOR, EMULATOR_PORT, NAMESPACE};
+use serde_json::Value;
+
+use super::Surroundings;
+use super::aws::{self, get};
+use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine};
+use crate::manifests::rollout;
+
+/// Services that irsa-emu cannot do without.
+const SERVICES: [&str; 3] = ["sts", "iam", "kms"];
+
+pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
+    vec![
+        Check {
+            id: "emu-ready",
+            phase: Phase::Emulator,
+            needs: &["k8s-core-ready"],
+            severity: Severity::Error,
+            title: "the emulator runs and says that it is ready",
+            run: |s| ready(s).boxed(),
+        },
+        Check {
+            id: "emu-services",
+            phase: Phase::Emulator,
+            needs: &["emu-ready"],
+            severity: Severity::Error,
+            title: "the emulator has STS, IAM and KMS",
+            run: |s| services(s).boxed(),
+        },
+        Check {
+            id: "emu-reach-host",
+            phase: Phase::Emulator,
+            needs: &["emu-ready"],
+            severity: Severity::Error,
+            title: "the emulator answers at its port of this machine",
+            run: |s| reach_host(s).boxed(),
+        },
+    ]
+}
+
+async fn ready(s: &Surroundings<'_>) -> Verdict {
+    let deployment = s.deployment(EMULATOR).await?;
+    let about = |trouble: Trouble| trouble.about(format!("Deployment {NAMESPACE}/{EMULATOR}"));
+    if let Some(why) = super::images::scaled_down(&deployment) {
+        return Err(about(Trouble::new(why, s.app.command("up"))));
+    }
+    let pending = rollout::pending(&s.client().await?).await?;
+    let Some(pending) = pending.into_iter().find(|pending| pending.what == EMULATOR) else {
+        return fine(super::images::image(&deployment).unwrap_or_default());
+    };
+    let fix = if pending.hopeless {
+        format!(
+            "{} --emulator-image {DEFAULT_EMULATOR_IMAGE}",
+            s.app.command("up")
+        )
+    } else {
+        s.kubectl(&format!("-n {NAMESPACE} logs deployment/{EMULATOR} --tail 20"))
+    };
+    Err(about(Trouble::new(pending.why, fix)))
+}
+
+async fn services(s: &Surroundings<'_>) -> Verdict {
+    let path = format!(
+        "/api/v1/namespaces/{NAMESPACE}/services/{EMULATOR}:{EMULATOR_PORT}/proxy/_localstack/health"
+    );
+    let health: Value = get(&s.client().await?, &path).await?;
+    let lacking = lacking(&health);
+    if lacking.is_empty() {
+        let version = health
+            .get("version")
+            .and_then(Value::as_str)
+            .unwrap_or("of unknown version");
+        return fine(format!("{}; LocalStack {version}", SERVICES.join(", ")));
+    }
+    let message = format!("not available: {}", lacking.join(", "));
+    Err(Trouble::new(message, s.app.command("up")).about(format!("Service {NAMESPACE}/{EMULATOR}")))
+}
+
+fn lacking(health: &Value) -> Vec<String> {
+    let state = |service: &str| {
+        health
+            .pointer(&format!("/services/{service}"))
+            .and_then(Value::as_str)
+            .unwrap_or("absent")
+            .to_owned()
+    };
+    SERVICES
+        .into_iter()
+        .map(|service| (service, state(service)))
+        .filter(|(_, state)| state != "available" && state != "running")
+        .map(|(service, state)| format!("{service} ({state})"))
+        .collect()
+}
+
+async fn reach_host(s: &Surroundings<'_>) -> Verdict {
+    let Some(url) = s.host_endpoint().await? else {
+        let message = "no port of this machine leads to the emulator: tools here cannot reach it, Pods can";
+        let fix = s.kubectl(&format!(
+            "-n {NAMESPACE} port-forward service/{EMULATOR} {EMULATOR_PORT}"
+        ));
+        return Err(Trouble::warning(message, fix));
+    };
+    let arn = aws::caller(&url, DEFAULT_ACCOUNT).await.map_err(|why| {
+        Trouble::new(
+            format!("{url} does not answer GetCallerIdentity: {why}"),
+            s.app.command("doctor --only host-*"),
+        )
+    })?;
+    fine(format!("{url} answers as {arn}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_service_that_does_not_run_is_named_with_its_state() {
+        let health = json!({"services": {"sts": "running", "iam": "available", "kms": "disabled"}});
+        assert_eq!(lacking(&health), ["kms (disabled)"]);
+        assert_eq!(lacking(&json!({})).len(), 3);
+    }
+}

@@ -1,0 +1,148 @@
+//! Images: those that the install names are on every node.
+
+use std::collections::BTreeSet;
+
+use futures::FutureExt;
+use irsa_emu_core::contract::{EMULATOR, WEBHOOK};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Container, Node};
+use kube::Api;
+use kube::api::ListParams;
+
+use super::Surroundings;
+use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine};
+use super::surroundings::chain;
+
+pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
+    vec![Check {
+        id: "images-present",
+        phase: Phase::Images,
+        needs: &["k8s-context-safe"],
+        severity: Severity::Error,
+        title: "the images of webhook, sidecar and emulator are on every node",
+        run: |s| present(s).boxed(),
+    }]
+}
+
+async fn present(s: &Surroundings<'_>) -> Verdict {
+    let webhook = s.deployment(WEBHOOK).await?;
+    let emulator = s.deployment(EMULATOR).await?;
+    let wanted: Vec<String> = [image(&webhook), image(&emulator), flag(&webhook, "sidecar-image")]
+        .into_iter()
+        .flatten()
+        .collect();
+    let nodes = s.nodes().await.unwrap_or_default();
+    if nodes.is_empty() {
+        return as_nodes_tell(s, &wanted).await;
+    }
+    let docker = s.docker().await?;
+    for node in nodes.iter().filter(|node| node.running) {
+        for image in &wanted {
+            let ran = docker
+                .exec(&node.name, &["crictl", "inspecti", image], None)
+                .await
+                .map_err(|error| Trouble::new(chain(&error), format!("docker logs {}", node.name)))?;
+            if ran.code != 0 {
+                let message = format!("the image {image} is not on it");
+                return Err(Trouble::new(message, s.app.command("up")).about(format!("Node {}", node.name)));
+            }
+        }
+    }
+    fine(wanted.join(", "))
+}
+
+/// Nodes tell only some of their images, so what they do not tell may still be there.
+async fn as_nodes_tell(s: &Surroundings<'_>, wanted: &[String]) -> Verdict {
+    let nodes = Api::<Node>::all(s.client().await?)
+        .list(&ListParams::default())
+        .await?;
+    for node in nodes {
+        let told: BTreeSet<String> = node
+            .status
+            .and_then(|status| status.images)
+            .into_iter()
+            .flatten()
+            .flat_map(|image| image.names.unwrap_or_default())
+            .map(|name| short(&name))
+            .collect();
+        let lacking: Vec<&String> = wanted
+            .iter()
+            .filter(|image| !told.contains(&short(image)))
+            .collect();
+        if let Some(image) = lacking.first() {
+            let name = node.metadata.name.unwrap_or_default();
+            let message = format!("the node does not tell of the image {image}; it may have to pull it");
+            let fix = s.kubectl(&format!("describe node {name}"));
+            return Err(Trouble::warning(message, fix).about(format!("Node {name}")));
+        }
+    }
+    fine(wanted.join(", "))
+}
+
+/// A reference without the registry that is meant where none is written.
+fn short(image: &str) -> String {
+    let image = image.strip_prefix("docker.io/").unwrap_or(image);
+    image.strip_prefix("library/").unwrap_or(image).to_owned()
+}
+
+fn container(deployment: &Deployment) -> Option<&Container> {
+    deployment
+        .spec
+        .as_ref()?
+        .template
+        .spec
+        .as_ref()?
+        .containers
+        .first()
+}
+
+/// The image of a Deployment's first container.
+pub(crate) fn image(deployment: &Deployment) -> Option<String> {
+    container(deployment)?.image.clone()
+}
+
+/// The value of a flag `--name=value` of a Deployment's first container.
+pub(crate) fn flag(deployment: &Deployment, name: &str) -> Option<String> {
+    let prefix = format!("--{name}=");
+    let mut args = container(deployment)?.args.iter().flatten();
+    args.find_map(|arg| arg.strip_prefix(&prefix)).map(str::to_owned)
+}
+
+/// Why a Deployment that is rolled out does nothing.
+pub(crate) fn scaled_down(deployment: &Deployment) -> Option<String> {
+    let replicas = deployment.spec.as_ref()?.replicas?;
+    (replicas < 1).then(|| "it is scaled down to no Pod".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn image_and_flags_of_a_deployment_are_read() {
+        let deployment: Deployment = serde_json::from_value(json!({
+            "spec": {"selector": {}, "template": {"spec": {"containers": [
+                {"name": "c", "image": "i:1", "args": ["--sidecar-image=s:2", "--roles=auto"]}
+            ]}}}
+        }))
+        .unwrap();
+        assert_eq!(image(&deployment).as_deref(), Some("i:1"));
+        assert_eq!(flag(&deployment, "sidecar-image").as_deref(), Some("s:2"));
+        assert_eq!(flag(&deployment, "sidecar"), None);
+        assert_eq!(image(&Deployment::default()), None);
+        assert_eq!(scaled_down(&deployment), None);
+        let mut idle = deployment;
+        idle.spec.as_mut().unwrap().replicas = Some(0);
+        assert!(scaled_down(&idle).is_some());
+    }
+
+    #[test]
+    fn names_with_and_without_the_default_registry_are_the_same() {
+        assert_eq!(
+            short("docker.io/localstack/localstack:4"),
+            short("localstack/localstack:4")
+        );
+        assert_eq!(short("docker.io/library/busybox:1"), "busybox:1");
+    }
+}

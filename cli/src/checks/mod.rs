@@ -1,0 +1,68 @@
+//! The doctor's checks: one check, one function; one phase, one file.
+
+mod aws;
+mod cluster;
+mod emulator;
+pub mod engine;
+mod host;
+mod identity;
+mod images;
+mod kms;
+pub mod report;
+mod surroundings;
+mod webhook;
+
+use engine::Check;
+pub(crate) use images::{image, scaled_down};
+pub use surroundings::Surroundings;
+
+/// Every check, in the order in which they are shown.
+#[must_use]
+pub fn all<'x>() -> Vec<Check<Surroundings<'x>>> {
+    [
+        host::checks(),
+        cluster::checks(),
+        images::checks(),
+        emulator::checks(),
+        webhook::checks(),
+        identity::checks(),
+        kms::checks(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/checks.md");
+
+    #[test]
+    fn every_check_has_its_section_on_the_page_and_every_section_its_check() {
+        let ids: Vec<&str> = all().iter().map(|check| check.id).collect();
+        let sections: Vec<&str> = PAGE
+            .lines()
+            .filter_map(|line| line.strip_prefix("### "))
+            .collect();
+        assert_eq!(sections, ids);
+    }
+
+    #[test]
+    fn ids_are_unique_and_needs_come_before() {
+        let mut seen = BTreeSet::new();
+        for check in all() {
+            for need in check.needs {
+                assert!(
+                    seen.contains(need),
+                    "{} needs {need}, which does not come before it",
+                    check.id
+                );
+            }
+            assert!(seen.insert(check.id), "{} stands twice", check.id);
+        }
+    }
+}

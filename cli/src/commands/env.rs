@@ -1,0 +1,154 @@
+//! `irsa-emu env`: what tools of this machine need to reach the emulator.
+
+use clap::{Args, ValueEnum};
+use irsa_emu_core::contract::{
+    DEFAULT_ACCOUNT, DEFAULT_REGION, EMULATOR, EMULATOR_PORT, NAMESPACE, env as names,
+};
+use irsa_emu_core::recipe::Recipe;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::ListParams;
+
+use crate::app::App;
+use crate::cluster::kind;
+use crate::cluster::target::{Cluster, kind_cluster};
+use crate::docker::Docker;
+use crate::error::{Attempt, CliError, ExitStatus};
+use crate::manifests::{HOST_ENDPOINT, REGION};
+use crate::recipe::wiring::shell_quoted;
+
+/// Options of `irsa-emu env`.
+#[derive(Debug, Args)]
+pub struct EnvArgs {
+    /// How it is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "shell")]
+    output: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For `eval "$(irsa-emu env)"`
+    Shell,
+    /// NAME=value, for files that tools and CI read
+    Dotenv,
+    /// One JSON object
+    Json,
+}
+
+/// Prints the variables.
+pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
+    let EnvArgs { output } = args;
+    let cluster = app.connect().await?;
+    let attempted = || format!("asking the cluster of context `{}`", cluster.context);
+    let namespace = Api::<Namespace>::all(cluster.client.clone())
+        .get_opt(NAMESPACE)
+        .await
+        .attempting(attempted)?;
+    let Some(namespace) = namespace else {
+        let why = "irsa-emu is not installed there";
+        return Err(CliError::because(ExitStatus::Prerequisite, attempted(), why).next(app.command("up")));
+    };
+    let mut recorded = namespace.metadata.annotations.unwrap_or_default();
+    let endpoint = match recorded.remove(HOST_ENDPOINT) {
+        Some(endpoint) => endpoint,
+        None => endpoint(app, &cluster).await,
+    };
+    let region = recorded
+        .remove(REGION)
+        .unwrap_or_else(|| DEFAULT_REGION.to_owned());
+    // A tool that cannot ask for Recipes still gets to the emulator.
+    let account = account(&cluster)
+        .await
+        .unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
+    app.printer
+        .data(&render(output, &variables(endpoint, region, account)));
+    Ok(ExitStatus::Ok)
+}
+
+type Variables = [(&'static str, String); 5];
+
+fn variables(endpoint: String, region: String, account: String) -> Variables {
+    [
+        (names::ENDPOINT, endpoint),
+        (names::REGION, region.clone()),
+        (names::DEFAULT_REGION, region),
+        // LocalStack takes the account from the access key, and looks at no secret.
+        ("AWS_ACCESS_KEY_ID", account),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+    ]
+}
+
+fn render(output: Format, variables: &Variables) -> String {
+    let lines: Vec<String> = match output {
+        Format::Shell => variables
+            .iter()
+            .map(|(name, value)| format!("export {name}={}", shell_quoted(value)))
+            .collect(),
+        Format::Dotenv => variables
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect(),
+        Format::Json => {
+            let map: serde_json::Map<String, serde_json::Value> = variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
+                .collect();
+            return serde_json::Value::Object(map).to_string();
+        }
+    };
+    lines.join("\n")
+}
+
+/// The emulator's URL where `up` recorded none: from Docker, else what a port-forward would give.
+async fn endpoint(app: &App, cluster: &Cluster) -> String {
+    if let Some(name) = kind_cluster(&cluster.context)
+        && let Ok(docker) = Docker::connect(app.runner.as_ref()).await
+        && let Ok(nodes) = docker.kind_nodes(name).await
+        && let Some(port) = kind::emulator_port(&nodes)
+    {
+        return format!("http://127.0.0.1:{port}");
+    }
+    app.printer.warn(&format!(
+        "no port of this machine leads to the emulator yet\n  next: kubectl --context {} -n {NAMESPACE} port-forward \
+service/{EMULATOR} {EMULATOR_PORT}",
+        cluster.context
+    ));
+    format!("http://127.0.0.1:{EMULATOR_PORT}")
+}
+
+/// The account of the Recipe that is oldest.
+async fn account(cluster: &Cluster) -> Option<String> {
+    let api = Api::<Recipe>::all(cluster.client.clone());
+    let mut recipes = api.list(&ListParams::default()).await.ok()?.items;
+    recipes.sort_by(|a, b| {
+        let key = |recipe: &Recipe| {
+            (
+                recipe.metadata.creation_timestamp.clone(),
+                recipe.metadata.name.clone(),
+            )
+        };
+        key(a).cmp(&key(b))
+    });
+    recipes.into_iter().next().map(|recipe| recipe.spec.account)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_has_every_variable() {
+        let variables = variables(
+            "http://127.0.0.1:4566".into(),
+            "eu-west-1".into(),
+            "123456789012".into(),
+        );
+        let shell = "export AWS_ENDPOINT_URL=http://127.0.0.1:4566\nexport AWS_REGION=eu-west-1\n\
+export AWS_DEFAULT_REGION=eu-west-1\nexport AWS_ACCESS_KEY_ID=123456789012\nexport AWS_SECRET_ACCESS_KEY=test";
+        assert_eq!(render(Format::Shell, &variables), shell);
+        assert_eq!(render(Format::Dotenv, &variables), shell.replace("export ", ""));
+        let json: serde_json::Value = serde_json::from_str(&render(Format::Json, &variables)).unwrap();
+        assert_eq!(json["AWS_REGION"], json["AWS_DEFAULT_REGION"]);
+        assert_eq!(json.as_object().unwrap().len(), 5);
+    }
+}

@@ -1,0 +1,9 @@
+//! One verb, one file.
+
+pub mod doctor;
+pub mod down;
+pub mod env;
+pub mod recipe;
+pub mod status;
+pub mod up;
+pub mod version;

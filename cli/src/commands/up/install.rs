@@ -1,0 +1,225 @@
+//! What `up` puts into the cluster: images, objects; and the wait until they work.
+
+use std::path::PathBuf;
+
+use irsa_emu_core::contract::{DEFAULT_EMULATOR_IMAGE, emulator_url};
+
+use super::options::{Provider, name_of};
+use super::place::Place;
+use super::{Made, Up};
+use crate::cluster::target::Cluster;
+use crate::error::{Attempt, CliError, ExitStatus};
+use crate::images::{self, Fetch, Loaded, OwnImage, Program};
+use crate::manifests::{self, Applied, Install, rollout};
+use crate::progress::seconds;
+
+/// The minor version of Kubernetes 1 from which native sidecars are on by default.
+const NATIVE_SIDECARS_SINCE: u32 = 29;
+
+/// An image of ours: named by the user, or made here.
+pub(super) enum Source {
+    Named(String),
+    Made(OwnImage),
+}
+
+impl Source {
+    fn reference(&self) -> &str {
+        match self {
+            Self::Named(reference) => reference,
+            Self::Made(image) => &image.reference,
+        }
+    }
+}
+
+/// The images of ours.
+pub(super) struct Sources {
+    webhook: Source,
+    sidecar: Source,
+}
+
+impl Up<'_> {
+    /// Makes the images of ours that the user did not name.
+    pub(super) async fn sources(&self) -> Result<Sources, CliError> {
+        let args = self.args;
+        Ok(Sources {
+            webhook: self
+                .source(
+                    Program::Webhook,
+                    args.webhook_image.as_ref(),
+                    args.webhook_binary.clone(),
+                )
+                .await?,
+            sidecar: self
+                .source(
+                    Program::Sidecar,
+                    args.sidecar_image.as_ref(),
+                    args.sidecar_binary.clone(),
+                )
+                .await?,
+        })
+    }
+
+    async fn source(
+        &self,
+        program: Program,
+        named: Option<&String>,
+        binary: Option<PathBuf>,
+    ) -> Result<Source, CliError> {
+        match named {
+            Some(reference) => Ok(Source::Named(reference.clone())),
+            None => self.build(program, binary).await.map(Source::Made),
+        }
+    }
+
+    /// Puts all images on the nodes, where these are at hand; elsewhere the cluster pulls them.
+    pub(super) async fn load(&self, place: &Place) -> Result<(), CliError> {
+        let app = self.app;
+        let Some((docker, nodes)) = &place.nodes else {
+            return Ok(());
+        };
+        app.progress.step("putting the images on the nodes");
+        let on_progress = |text: &str| app.progress.detail(text);
+        let failed = |reference: &str, error| {
+            CliError::hinted(format!("putting the image {reference} on the nodes"), error)
+        };
+        let mut count = 0;
+        for source in [&place.sources.webhook, &place.sources.sidecar] {
+            if let Source::Made(image) = source {
+                let loaded = images::load_own(docker, nodes, image, &on_progress).await;
+                let loaded = loaded.map_err(|error| failed(&image.reference, error))?;
+                count += usize::from(loaded == Loaded::Now);
+            }
+        }
+        let emulator = &self.args.emulator_image;
+        let fetch = match self.provider()? {
+            Provider::Kind => Fetch::Docker,
+            Provider::Existing => Fetch::Cluster,
+        };
+        let loaded = images::load_emulator(docker, nodes, emulator, fetch, &on_progress).await;
+        count += usize::from(loaded.map_err(|error| failed(emulator, error))? == Loaded::Now);
+        if count == 0 {
+            app.progress.done("unchanged");
+        } else {
+            app.progress.done(&format!("{count} loaded"));
+        }
+        Ok(())
+    }
+
+    async fn build(&self, program: Program, named: Option<PathBuf>) -> Result<OwnImage, CliError> {
+        let attempted = || format!("making the image of {}", program.file_name());
+        let path = if let Some(path) = named {
+            path
+        } else {
+            let own = std::env::current_exe()
+                .and_then(|path| path.canonicalize())
+                .attempting(attempted)?;
+            own.with_file_name(program.file_name())
+        };
+        let built = tokio::task::spawn_blocking(move || images::build(program, &path))
+            .await
+            .attempting(attempted)?;
+        built.map_err(|error| CliError::hinted(attempted(), error))
+    }
+
+    /// Applies every object; answers how many were created or changed.
+    pub(super) async fn apply(&self, place: &Place) -> Result<usize, CliError> {
+        let app = self.app;
+        app.progress.step("applying irsa-emu");
+        if self.made() == Made::Nothing {
+            self.record(Made::Objects);
+        }
+        let install = Install {
+            instance: app.instance.clone(),
+            webhook_image: place.sources.webhook.reference().to_owned(),
+            sidecar_image: place.sources.sidecar.reference().to_owned(),
+            emulator_image: self.args.emulator_image.clone(),
+            region: self.args.region.clone(),
+            default_delivery: name_of(&self.args.default_delivery),
+            profile: name_of(&self.args.profile),
+            native_sidecars: place.cluster.minor_version >= NATIVE_SIDECARS_SINCE,
+            roles: name_of(&self.args.roles),
+            host_endpoint: place.host_port.map(host_endpoint),
+        };
+        let attempted = || {
+            format!(
+                "applying irsa-emu to the cluster of context `{}`",
+                place.cluster.context
+            )
+        };
+        let mut changes = 0;
+        for manifest in install.manifests().attempting(attempted)? {
+            let applied = manifests::apply(&place.cluster.client, &manifest)
+                .await
+                .attempting(attempted)?;
+            tracing::debug!(object = manifest.title(), ?applied, "applied");
+            let word = match applied {
+                Applied::Unchanged => continue,
+                Applied::Created => "created",
+                Applied::Changed => "changed",
+            };
+            changes += 1;
+            app.progress.detail(&format!("{word} {}", manifest.title()));
+        }
+        if changes == 0 {
+            app.progress.done("unchanged");
+        } else {
+            app.progress.done(&format!("{changes} created or changed"));
+        }
+        Ok(changes)
+    }
+
+    pub(super) async fn wait(&self, cluster: &Cluster) -> Result<(), CliError> {
+        let app = self.app;
+        app.progress.step("waiting for the webhook and the emulator");
+        let Err(pending) = rollout::wait(&cluster.client, self.deadline(), app.progress.as_ref()).await
+        else {
+            app.progress.done("ready");
+            return Ok(());
+        };
+        let list: Vec<String> = pending.iter().map(|pending| format!("\n  - {pending}")).collect();
+        let hopeless = pending.iter().any(|pending| pending.hopeless);
+        let (exit, why) = if hopeless {
+            (ExitStatus::Failed, "waiting cannot help:".to_owned())
+        } else {
+            (
+                ExitStatus::Timeout,
+                format!("not ready within {}:", seconds(self.args.timeout)),
+            )
+        };
+        let next = if hopeless {
+            format!("{} --emulator-image {DEFAULT_EMULATOR_IMAGE}", app.command("up"))
+        } else {
+            app.command("doctor")
+        };
+        let why = format!("{why}{}", list.concat());
+        Err(CliError::because(exit, "waiting for the webhook and the emulator", why).next(next))
+    }
+
+    pub(super) fn finish(&self, place: &Place, changes: usize) {
+        let (printer, context) = (&self.app.printer, &place.cluster.context);
+        let what = if changes == 0 { "unchanged" } else { "ready" };
+        printer.talk(&format!("irsa-emu is {what} ({})", seconds(self.since.elapsed())));
+        printer.data(&format!("context:    {context}"));
+        let host = place.host_port.map_or_else(
+            || "none (this cluster publishes no port for it)".to_owned(),
+            host_endpoint,
+        );
+        printer.data(&format!("host:       {host}"));
+        printer.data(&format!("in-cluster: {}", emulator_url()));
+        printer.data(&format!("region:     {}", self.args.region));
+        let current = self.app.kubeconfigs().remember_current();
+        if current.in_force() != Some(context) {
+            printer.talk(&format!(
+                "the current context is another: use `kubectl --context {context} ...`"
+            ));
+        }
+        printer.talk(&format!(
+            "next: {} --values values.yaml",
+            self.app.command("recipe vault-awskms")
+        ));
+    }
+}
+
+fn host_endpoint(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}

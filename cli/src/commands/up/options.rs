@@ -1,0 +1,128 @@
+//! The options of `irsa-emu up`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use irsa_emu_core::contract::{DEFAULT_EMULATOR_IMAGE, DEFAULT_REGION};
+
+use crate::{args, env_vars};
+
+/// Options of `irsa-emu up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Where the cluster comes from; `existing` goes with --context
+    #[arg(long, value_name = "PROVIDER")]
+    pub(super) provider: Option<Provider>,
+    /// Image of the nodes of a new kind cluster
+    #[arg(long, value_name = "IMAGE", env = env_vars::NODE_IMAGE)]
+    pub(super) node_image: Option<String>,
+    /// Image of the emulator
+    #[arg(long, value_name = "IMAGE", env = env_vars::EMULATOR_IMAGE, default_value = DEFAULT_EMULATOR_IMAGE)]
+    pub(super) emulator_image: String,
+    /// Static program of the webhook, instead of the one beside irsa-emu
+    #[arg(long, value_name = "FILE", env = env_vars::WEBHOOK_BINARY, conflicts_with = "webhook_image")]
+    pub(super) webhook_binary: Option<PathBuf>,
+    /// Static program of the sidecar, instead of the one beside irsa-emu
+    #[arg(long, value_name = "FILE", env = env_vars::SIDECAR_BINARY, conflicts_with = "sidecar_image")]
+    pub(super) sidecar_binary: Option<PathBuf>,
+    /// Image of the webhook that the cluster has or can pull, instead of one made here
+    #[arg(long, value_name = "IMAGE", env = env_vars::WEBHOOK_IMAGE)]
+    pub(super) webhook_image: Option<String>,
+    /// Image of the sidecar that the cluster has or can pull, instead of one made here
+    #[arg(long, value_name = "IMAGE", env = env_vars::SIDECAR_IMAGE)]
+    pub(super) sidecar_image: Option<String>,
+    /// Port of 127.0.0.1 for the emulator, when a cluster is made; 0 takes any that is free [default: 4566]
+    #[arg(long, value_name = "PORT", env = env_vars::HOST_PORT)]
+    pub(super) host_port: Option<u16>,
+    /// AWS region of Pods that set none
+    #[arg(long, value_name = "REGION", env = env_vars::REGION, default_value = DEFAULT_REGION, value_parser = region)]
+    pub(super) region: String,
+    /// How Pods that choose nothing get their credentials
+    #[arg(long, value_name = "DELIVERY", default_value = "web-identity")]
+    pub(super) default_delivery: Delivery,
+    /// How much Pods get; `strict-eks` is what EKS gives them and nothing else
+    #[arg(long, value_name = "PROFILE", default_value = "default")]
+    pub(super) profile: Profile,
+    /// What happens with a role that does not exist: `auto` makes it, `strict` refuses
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    pub(super) roles: Roles,
+    /// How long it may take, such as 90s or 5m
+    #[arg(long, value_name = "DURATION", env = env_vars::TIMEOUT, default_value = "5m", value_parser = args::duration)]
+    pub(super) timeout: Duration,
+    /// Make the cluster's context the current one
+    #[arg(long)]
+    pub(super) switch_context: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Provider {
+    Kind,
+    Existing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Delivery {
+    WebIdentity,
+    Sidecar,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Profile {
+    Default,
+    StrictEks,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Roles {
+    Auto,
+    Strict,
+}
+
+/// Reads a region. It becomes part of ARNs and of environment variables.
+fn region(text: &str) -> Result<String, String> {
+    let fits = text
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let parts: Vec<&str> = text.split('-').collect();
+    if fits && text.len() <= 32 && parts.len() >= 3 && parts.iter().all(|part| !part.is_empty()) {
+        return Ok(text.to_owned());
+    }
+    Err("expected an AWS region such as us-east-1".to_owned())
+}
+
+/// The name of a choice, as it is typed.
+pub(super) fn name_of(value: &impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_looks_like_one() {
+        for text in ["us-east-1", "eu-central-2", "us-gov-west-1"] {
+            assert_eq!(region(text).as_deref(), Ok(text));
+        }
+        for text in ["", "us", "us-east", "US-EAST-1", "us--1", "us-east-1;", "a-b-c d"] {
+            assert!(region(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_choices_are_those_of_the_webhook() {
+        use irsa_emu_core::recipe::DeliveryMode;
+        for delivery in Delivery::value_variants() {
+            let name = name_of(delivery);
+            assert!(DeliveryMode::parse(&name).is_some(), "{name}");
+        }
+        assert_eq!(
+            [name_of(&Roles::Auto), name_of(&Roles::Strict)],
+            ["auto", "strict"]
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! Puts images on the nodes of a cluster whose nodes are containers, and looks there whether it worked.
+
+use futures::StreamExt;
+
+use super::OwnImage;
+use crate::docker::{Docker, DockerError, Feed, Node};
+use crate::error::{ExitStatus, Hint};
+
+/// Why an image is not on a node.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Docker or the node refused.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    /// The import was said to be done, but the image is not there.
+    #[error(
+        "the import of {reference} on the node {node} was reported done, but the node does not have it (it has: {found})"
+    )]
+    NotThere {
+        /// The image.
+        reference: String,
+        /// The node.
+        node: String,
+        /// What the node has in its place.
+        found: String,
+    },
+    /// The image is neither here nor can it be pulled.
+    #[error("the image {reference} is neither on the node nor in the local Docker, and cannot be pulled")]
+    Pull {
+        /// The image.
+        reference: String,
+        /// Why.
+        #[source]
+        source: DockerError,
+    },
+    /// The image is for another machine.
+    #[error("the image {reference} is for {image}, but Docker runs {docker}")]
+    Architecture {
+        /// The image.
+        reference: String,
+        /// What it is for.
+        image: &'static str,
+        /// What Docker runs.
+        docker: String,
+    },
+}
+
+impl Hint for LoadError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Docker(error) => error.hint(),
+            Self::Pull { reference, .. } => Some(format!(
+                "docker pull {reference}  (or: irsa-emu up --emulator-image IMAGE)"
+            )),
+            Self::NotThere { .. } | Self::Architecture { .. } => None,
+        }
+    }
+
+    fn exit(&self) -> ExitStatus {
+        match self {
+            Self::Docker(error) => error.exit(),
+            Self::NotThere { .. } | Self::Pull { .. } | Self::Architecture { .. } => ExitStatus::Failed,
+        }
+    }
+}
+
+/// What loading an image came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loaded {
+    /// It was on every node already.
+    Present,
+    /// It was put on at least one node.
+    Now,
+}
+
+/// Puts an image of ours on every node.
+pub async fn load_own(
+    docker: &Docker,
+    nodes: &[Node],
+    image: &OwnImage,
+    on_progress: &(dyn Fn(&str) + Sync),
+) -> Result<Loaded, LoadError> {
+    if !docker.architecture.is_empty() && docker.architecture != image.architecture {
+        return Err(LoadError::Architecture {
+            reference: image.reference.clone(),
+            image: image.architecture,
+            docker: docker.architecture.clone(),
+        });
+    }
+    let mut loaded = Loaded::Present;
+    for node in nodes {
+        if id_on(docker, node, &image.reference).await?.as_deref() == Some(&image.id) {
+            continue;
+        }
+        on_progress(&format!("copying {} to {}", image.reference, node.name));
+        let archive = image.archive.clone();
+        // In pieces, so that a slow node does not hold one huge write.
+        let pieces = (0..archive.len())
+            .step_by(PIECE)
+            .map(move |at| Ok(archive.slice(at..(at + PIECE).min(archive.len()))));
+        import(docker, node, futures::stream::iter(pieces).boxed()).await?;
+        let found = id_on(docker, node, &image.reference).await?;
+        if found.as_deref() != Some(&image.id) {
+            return Err(not_there(node, &image.reference, found));
+        }
+        loaded = Loaded::Now;
+    }
+    Ok(loaded)
+}
+
+const PIECE: usize = 1 << 20;
+
+/// Who fetches an image that is neither on the nodes nor in the local Docker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetch {
+    /// The local Docker.
+    Docker,
+    /// The cluster itself, when the Pod starts.
+    Cluster,
+}
+
+/// Puts the emulator's image on every node that lacks it: from the local Docker, else fetched.
+pub async fn load_emulator(
+    docker: &Docker,
+    nodes: &[Node],
+    reference: &str,
+    fetch: Fetch,
+    on_progress: &(dyn Fn(&str) + Sync),
+) -> Result<Loaded, LoadError> {
+    let mut lacking = Vec::new();
+    for node in nodes {
+        if id_on(docker, node, reference).await?.is_none() {
+            lacking.push(node);
+        }
+    }
+    if lacking.is_empty() {
+        return Ok(Loaded::Present);
+    }
+    if !docker.has_image(reference).await? {
+        if fetch == Fetch::Cluster {
+            return Ok(Loaded::Present);
+        }
+        on_progress(&format!("pulling {reference}"));
+        let pulled = docker
+            .pull(reference, &|done| {
+                on_progress(&format!("pulling {reference}: {done}"));
+            })
+            .await;
+        pulled.map_err(|source| LoadError::Pull {
+            reference: reference.to_owned(),
+            source,
+        })?;
+    }
+    for node in lacking {
+        on_progress(&format!("copying {reference} to {}", node.name));
+        import(docker, node, docker.export_image(reference)).await?;
+        if id_on(docker, node, reference).await?.is_none() {
+            return Err(not_there(node, reference, None));
+        }
+    }
+    Ok(Loaded::Now)
+}
+
+fn not_there(node: &Node, reference: &str, found: Option<String>) -> LoadError {
+    let found = found.unwrap_or_else(|| "nothing of that name".to_owned());
+    LoadError::NotThere {
+        reference: reference.to_owned(),
+        node: node.name.clone(),
+        found,
+    }
+}
+
+/// The id of an image as the kubelet's runtime on a node sees it.
+async fn id_on(docker: &Docker, node: &Node, reference: &str) -> Result<Option<String>, DockerError> {
+    let ran = docker
+        .exec(&node.id, &["crictl", "inspecti", reference], None)
+        .await?;
+    if ran.code != 0 {
+        return Ok(None);
+    }
+    let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    Ok(answer
+        .pointer("/status/id")
+        .and_then(serde_json::Value::as_str)
+        .map(str::to_owned))
+}
+
+/// Imports an archive. Without `--all-platforms`: an archive of a multi-platform image lists platforms it lacks.
+async fn import(docker: &Docker, node: &Node, feed: Feed) -> Result<(), DockerError> {
+    let config = docker
+        .exec(&node.id, &["containerd", "config", "dump"], None)
+        .await?;
+    let snapshotter = format!("--snapshotter={}", snapshotter(&config.stdout));
+    let command = ["ctr", "--namespace=k8s.io", "images", "import", &snapshotter, "-"];
+    docker.exec_ok(&node.id, &command, Some(feed)).await.map(|_| ())
+}
+
+/// The snapshotter that a node's containerd is configured with.
+fn snapshotter(config: &str) -> &str {
+    config.lines().find_map(snapshotter_in).unwrap_or("overlayfs")
+}
+
+fn snapshotter_in(line: &str) -> Option<&str> {
+    let value = line
+        .trim()
+        .strip_prefix("snapshotter")?
+        .trim_start()
+        .strip_prefix('=')?;
+    Some(value.trim().trim_matches(['"', '\''])).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_snapshotter_comes_from_the_configuration() {
+        assert_eq!(
+            snapshotter("[plugins]\n  snapshotter = \"\"\n  snapshotter = \"native\"\n"),
+            "native"
+        );
+        assert_eq!(
+            snapshotter("    snapshotter = 'fuse-overlayfs'"),
+            "fuse-overlayfs"
+        );
+        assert_eq!(snapshotter("snapshotter_label = \"x\""), "overlayfs");
+        assert_eq!(snapshotter(""), "overlayfs");
+    }
+}

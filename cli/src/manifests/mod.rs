@@ -1,0 +1,226 @@
+//! Everything that irsa-emu has in a cluster, as typed objects applied by the server.
+
+mod apply;
+mod emulator;
+mod pod;
+mod rbac;
+pub mod removal;
+pub mod rollout;
+mod webhook;
+
+use std::collections::BTreeMap;
+
+use irsa_emu_core::contract::{INSTANCE_LABEL, NAMESPACE};
+use irsa_emu_core::recipe::Recipe;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::CustomResourceExt;
+use kube::api::ObjectMeta;
+
+pub use apply::{Applied, ApplyError, Manifest, apply};
+
+/// Label of the selectors, and of everything that belongs to one part.
+pub const PART_LABEL: &str = "app.kubernetes.io/name";
+/// Annotation of the Namespace: the emulator's URL on the host, where there is one.
+pub const HOST_ENDPOINT: &str = "irsa-emu.dev/host-endpoint";
+/// Annotation of the Namespace: the region of the install.
+pub const REGION: &str = "irsa-emu.dev/region";
+
+/// What an install is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Install {
+    /// Its name.
+    pub instance: String,
+    /// The webhook's image.
+    pub webhook_image: String,
+    /// The sidecar's image, which the webhook adds to Pods.
+    pub sidecar_image: String,
+    /// The emulator's image.
+    pub emulator_image: String,
+    /// Region.
+    pub region: String,
+    /// Delivery of Pods that choose none.
+    pub default_delivery: String,
+    /// How much is injected: `default` or `strict-eks`.
+    pub profile: String,
+    /// Whether the cluster runs native sidecars.
+    pub native_sidecars: bool,
+    /// What the STS front does about roles that do not exist: `auto` or `strict`.
+    pub roles: String,
+    /// The emulator's URL on the host.
+    pub host_endpoint: Option<String>,
+}
+
+impl Install {
+    /// All objects, each after those it needs.
+    pub fn manifests(&self) -> Result<Vec<Manifest>, ApplyError> {
+        let mut manifests = vec![
+            Manifest::of(&self.namespace())?,
+            Manifest::of(&self.labelled_crd())?,
+        ];
+        manifests.extend(rbac::manifests(self)?);
+        manifests.extend(webhook::manifests(self)?);
+        manifests.extend(emulator::manifests(self)?);
+        Ok(manifests)
+    }
+
+    fn namespace(&self) -> Namespace {
+        let mut metadata = self.cluster_meta(NAMESPACE);
+        // Every Pod of ours keeps to the strictest profile, and none that does not gets in.
+        let enforce = (
+            "pod-security.kubernetes.io/enforce".to_owned(),
+            "restricted".to_owned(),
+        );
+        metadata.labels.get_or_insert_default().extend([enforce]);
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(REGION.to_owned(), self.region.clone());
+        if let Some(endpoint) = &self.host_endpoint {
+            annotations.insert(HOST_ENDPOINT.to_owned(), endpoint.clone());
+        }
+        Namespace {
+            metadata,
+            ..Namespace::default()
+        }
+    }
+
+    fn labelled_crd(
+        &self,
+    ) -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
+        let mut crd = Recipe::crd();
+        crd.metadata.labels.get_or_insert_default().extend(self.labels());
+        crd
+    }
+
+    /// The labels of every object.
+    fn labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (INSTANCE_LABEL.to_owned(), self.instance.clone()),
+            ("app.kubernetes.io/part-of".to_owned(), "irsa-emu".to_owned()),
+        ])
+    }
+
+    fn cluster_meta(&self, name: &str) -> ObjectMeta {
+        ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(self.labels()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    /// Metadata of an object in our Namespace that belongs to a part.
+    fn meta(&self, part: &str, name: &str) -> ObjectMeta {
+        let mut metadata = self.cluster_meta(name);
+        metadata.namespace = Some(NAMESPACE.to_owned());
+        metadata
+            .labels
+            .get_or_insert_default()
+            .insert(PART_LABEL.to_owned(), part.to_owned());
+        metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn install() -> Install {
+        Install {
+            instance: "irsa-emu".into(),
+            webhook_image: "irsa-emu.dev/webhook:0.1.0-000000000000".into(),
+            sidecar_image: "irsa-emu.dev/irsa-emu-creds-injector:0.1.0-111111111111".into(),
+            emulator_image: "localstack/localstack:4.14.0".into(),
+            region: "us-east-1".into(),
+            default_delivery: "web-identity".into(),
+            profile: "default".into(),
+            native_sidecars: true,
+            roles: "auto".into(),
+            host_endpoint: Some("http://127.0.0.1:4566".into()),
+        }
+    }
+
+    fn objects() -> Vec<Value> {
+        install()
+            .manifests()
+            .unwrap()
+            .into_iter()
+            .map(|manifest| manifest.object)
+            .collect()
+    }
+
+    fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+        value.pointer(pointer).unwrap_or(&Value::Null)
+    }
+
+    #[test]
+    fn everything_applied_is_in_the_snapshot() {
+        let objects: Vec<Value> = objects()
+            .into_iter()
+            .filter(|object| object["kind"] != "CustomResourceDefinition")
+            .collect();
+        insta::assert_yaml_snapshot!(objects);
+    }
+
+    #[test]
+    fn every_object_and_every_pod_bears_the_name_of_the_install() {
+        for object in objects() {
+            let label = &object["metadata"]["labels"][INSTANCE_LABEL];
+            assert_eq!(
+                label, "irsa-emu",
+                "{} {}",
+                object["kind"], object["metadata"]["name"]
+            );
+            if object["kind"] == "Deployment" {
+                assert_eq!(
+                    object["spec"]["template"]["metadata"]["labels"][INSTANCE_LABEL],
+                    "irsa-emu"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_selector_never_names_what_another_install_would_change() {
+        for object in objects().iter().filter(|object| object["kind"] == "Deployment") {
+            let selector = at(object, "/spec/selector/matchLabels").as_object().unwrap();
+            assert_eq!(selector.keys().collect::<Vec<_>>(), [PART_LABEL]);
+        }
+    }
+
+    /// Pod Security "restricted", as the Kubernetes documentation lists it.
+    #[test]
+    fn every_pod_meets_pod_security_restricted() {
+        let mut pods = 0;
+        for object in objects().iter().filter(|object| object["kind"] == "Deployment") {
+            let pod = at(object, "/spec/template/spec");
+            pods += 1;
+            for host in ["hostNetwork", "hostPID", "hostIPC"] {
+                assert_ne!(pod[host], true);
+            }
+            assert_eq!(at(pod, "/securityContext/runAsNonRoot"), true);
+            assert_ne!(at(pod, "/securityContext/runAsUser"), 0);
+            assert_eq!(at(pod, "/securityContext/seccompProfile/type"), "RuntimeDefault");
+            for volume in pod["volumes"].as_array().into_iter().flatten() {
+                assert!(volume["hostPath"].is_null());
+            }
+            for container in pod["containers"].as_array().unwrap() {
+                let context = &container["securityContext"];
+                assert_eq!(context["allowPrivilegeEscalation"], false);
+                assert_ne!(context["privileged"], true);
+                assert_eq!(at(context, "/capabilities/drop"), &serde_json::json!(["ALL"]));
+                assert!(at(context, "/capabilities/add").is_null());
+                assert_eq!(context["readOnlyRootFilesystem"], true);
+                for port in container["ports"].as_array().into_iter().flatten() {
+                    assert!(port["hostPort"].is_null());
+                }
+            }
+        }
+        assert_eq!(pods, 2);
+    }
+
+    #[test]
+    fn no_role_has_a_wildcard() {
+        for object in objects().iter().filter(|object| object["rules"].is_array()) {
+            assert!(!object["rules"].to_string().contains('*'), "{object}");
+        }
+    }
+}

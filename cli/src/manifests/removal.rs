@@ -1,0 +1,129 @@
+//! Takes what was applied out of a cluster again, in the order that harms nobody.
+
+use irsa_emu_core::contract::{INSTANCE_LABEL, NAMESPACE, WEBHOOK_CONFIGURATION};
+use irsa_emu_core::recipe::Recipe;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams};
+use kube::{Api, Client, CustomResourceExt, Resource};
+
+/// An object that belongs to an install.
+#[derive(Debug, Clone)]
+pub struct Owned {
+    resource: ApiResource,
+    /// Its name.
+    pub name: String,
+}
+
+impl Owned {
+    fn new<K: Resource<DynamicType = ()>>(name: String) -> Self {
+        Self {
+            resource: ApiResource::erase::<K>(&()),
+            name,
+        }
+    }
+
+    /// Kind and name, for people.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("{} {}", self.resource.kind, self.name)
+    }
+
+    fn api(&self, client: &Client) -> Api<DynamicObject> {
+        Api::all_with(client.clone(), &self.resource)
+    }
+
+    /// Asks for its deletion; one that is gone already is no failure.
+    pub async fn delete(&self, client: &Client) -> Result<(), kube::Error> {
+        match self
+            .api(client)
+            .delete(&self.name, &DeleteParams::foreground())
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it is still there.
+    pub async fn exists(&self, client: &Client) -> Result<bool, kube::Error> {
+        match self.api(client).get_metadata_opt(&self.name).await {
+            Ok(found) => Ok(found.is_some()),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_absent(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// The webhook's registration, which goes first: without it, nothing of ours stands in the way of any Pod.
+pub async fn registrations(client: &Client, instance: &str) -> Result<Vec<Owned>, kube::Error> {
+    let api = Api::<MutatingWebhookConfiguration>::all(client.clone());
+    let mut owned = labelled(&api, instance).await?;
+    let known = owned.iter().any(|found| found.name == WEBHOOK_CONFIGURATION);
+    let found = if known {
+        None
+    } else {
+        api.get_opt(WEBHOOK_CONFIGURATION).await?
+    };
+    // One without any label of an install was registered by a webhook of ours that did not label it.
+    let foreign = |found: &MutatingWebhookConfiguration| {
+        found
+            .metadata
+            .labels
+            .as_ref()
+            .is_some_and(|labels| labels.contains_key(INSTANCE_LABEL))
+    };
+    if found.is_some_and(|found| !foreign(&found)) {
+        owned.push(Owned::new::<MutatingWebhookConfiguration>(
+            WEBHOOK_CONFIGURATION.to_owned(),
+        ));
+    }
+    Ok(owned)
+}
+
+/// Everything else of an install, in the order of removal: Recipes while the keeper still runs, then the rest.
+pub async fn owned(client: &Client, instance: &str) -> Result<Vec<Owned>, kube::Error> {
+    let crds = labelled(&Api::<CustomResourceDefinition>::all(client.clone()), instance).await?;
+    let mut owned = Vec::new();
+    if crds.iter().any(|crd| crd.name == Recipe::crd_name()) {
+        let recipes = Api::<Recipe>::all(client.clone())
+            .list_metadata(&ListParams::default())
+            .await?;
+        owned.extend(
+            recipes
+                .into_iter()
+                .filter_map(|recipe| recipe.metadata.name)
+                .map(Owned::new::<Recipe>),
+        );
+    }
+    owned.extend(crds);
+    owned.extend(labelled(&Api::<ClusterRoleBinding>::all(client.clone()), instance).await?);
+    owned.extend(labelled(&Api::<ClusterRole>::all(client.clone()), instance).await?);
+    let namespaces = labelled(&Api::<Namespace>::all(client.clone()), instance).await?;
+    owned.extend(
+        namespaces
+            .into_iter()
+            .filter(|namespace| namespace.name == NAMESPACE),
+    );
+    Ok(owned)
+}
+
+async fn labelled<K>(api: &Api<K>, instance: &str) -> Result<Vec<Owned>, kube::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let params = ListParams::default().labels(&format!("{INSTANCE_LABEL}={instance}"));
+    let found = api.list_metadata(&params).await?;
+    Ok(found
+        .into_iter()
+        .filter_map(|object| object.metadata.name)
+        .map(Owned::new::<K>)
+        .collect())
+}

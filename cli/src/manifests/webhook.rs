@@ -1,0 +1,70 @@
+//! The webhook: admission, STS front and keeper in one Deployment.
+
+use irsa_emu_core::contract::{
+    NAMESPACE, RUN_AS, STS_FRONT, STS_FRONT_PORT, WEBHOOK, WEBHOOK_HEALTH_PORT, WEBHOOK_PORT, emulator_url,
+    sts_front_url,
+};
+use k8s_openapi::api::core::v1::Container;
+
+use super::apply::{ApplyError, Manifest};
+use super::{Install, pod};
+
+pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> {
+    let mut spec = pod::pod(RUN_AS, container(install));
+    spec.service_account_name = Some(WEBHOOK.to_owned());
+    Ok(vec![
+        Manifest::of(&pod::service(
+            install,
+            WEBHOOK,
+            WEBHOOK,
+            ("admission", 443, WEBHOOK_PORT, None),
+        ))?,
+        Manifest::of(&pod::service(
+            install,
+            WEBHOOK,
+            STS_FRONT,
+            ("sts", 80, STS_FRONT_PORT, None),
+        ))?,
+        Manifest::of(&pod::deployment(
+            install,
+            WEBHOOK,
+            pod::Replace::Overlapping,
+            spec,
+        ))?,
+    ])
+}
+
+fn container(install: &Install) -> Container {
+    let args = [
+        ("sidecar-image", install.sidecar_image.clone()),
+        ("emulator-url", emulator_url()),
+        ("sts-url", sts_front_url()),
+        ("region", install.region.clone()),
+        ("default-delivery", install.default_delivery.clone()),
+        ("profile", install.profile.clone()),
+        ("native-sidecars", install.native_sidecars.to_string()),
+        ("roles", install.roles.clone()),
+        ("instance", install.instance.clone()),
+        ("namespace", NAMESPACE.to_owned()),
+    ];
+    Container {
+        name: "webhook".to_owned(),
+        image: Some(install.webhook_image.clone()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        args: Some(
+            args.into_iter()
+                .map(|(name, value)| format!("--{name}={value}"))
+                .collect(),
+        ),
+        ports: Some(vec![
+            pod::port("admission", WEBHOOK_PORT),
+            pod::port("sts", STS_FRONT_PORT),
+            pod::port("health", WEBHOOK_HEALTH_PORT),
+        ]),
+        readiness_probe: Some(pod::http_probe("/readyz", WEBHOOK_HEALTH_PORT, 2, 3)),
+        liveness_probe: Some(pod::http_probe("/healthz", WEBHOOK_HEALTH_PORT, 10, 6)),
+        security_context: Some(pod::locked_down()),
+        resources: Some(pod::resources("10m", "32Mi", "128Mi")),
+        ..Container::default()
+    }
+}

@@ -1,0 +1,6 @@
+//! What `irsa-emu recipe` knows about recipe files and apps' own values.
+
+pub mod catalog;
+mod hcl;
+pub mod values;
+pub mod wiring;

@@ -1,0 +1,115 @@
+//! What a Recipe makes and what its app has to be told, in every format.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use irsa_emu_core::contract::{self, env};
+use irsa_emu_core::recipe::{Recipe, RecipeSpec};
+use serde::Serialize;
+
+/// An AWS resource of a Recipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Made {
+    /// Its ARN.
+    pub arn: String,
+    /// What it is.
+    pub kind: &'static str,
+    /// More about it: aliases, or the ServiceAccounts that may use it.
+    pub detail: String,
+}
+
+/// What a Recipe makes.
+#[must_use]
+pub fn made(spec: &RecipeSpec) -> Vec<Made> {
+    let keys = spec.kms.keys.iter().map(|key| Made {
+        arn: spec.key_arn(key),
+        kind: "KMS key",
+        detail: key.aliases.join(", "),
+    });
+    let roles = spec.iam.roles.iter().map(|role| Made {
+        // A Recipe that was checked has sound roles.
+        arn: spec.role_arn(role).map(|arn| arn.to_string()).unwrap_or_default(),
+        kind: "IAM role",
+        detail: role
+            .trusted()
+            .map(|(namespace, name)| format!("for ServiceAccount {namespace}/{name}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+    });
+    keys.chain(roles).collect()
+}
+
+/// The ServiceAccounts of a Recipe, each with the role that its annotation must name.
+#[must_use]
+pub fn accounts(spec: &RecipeSpec) -> Vec<(String, String, String)> {
+    let mut accounts = Vec::new();
+    for role in &spec.iam.roles {
+        let Ok(arn) = spec.role_arn(role) else { continue };
+        for (namespace, name) in role.trusted() {
+            accounts.push((namespace.to_owned(), name.to_owned(), arn.to_string()));
+        }
+    }
+    accounts
+}
+
+/// The variables for an app that is wired by hand.
+#[must_use]
+pub fn variables(spec: &RecipeSpec) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::from([
+        (env::REGION.to_owned(), spec.region.clone()),
+        (env::DEFAULT_REGION.to_owned(), spec.region.clone()),
+        (env::ENDPOINT.to_owned(), contract::emulator_url()),
+        (env::ENDPOINT_STS.to_owned(), contract::sts_front_url()),
+    ]);
+    for rule in &spec.inject {
+        let filled = rule.env.iter().map(|(name, value)| {
+            (
+                name.clone(),
+                value.replace("{emulator}", &contract::emulator_url()),
+            )
+        });
+        variables.extend(filled);
+    }
+    variables
+}
+
+/// The table of what is made.
+#[must_use]
+pub fn table(recipe: &Recipe) -> String {
+    let made = made(&recipe.spec);
+    let width = made.iter().map(|made| made.arn.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for made in &made {
+        let detail = if made.detail.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", made.detail)
+        };
+        let _ = writeln!(text, "  {:width$}  {}{detail}", made.arn, made.kind);
+    }
+    text.trim_end().to_owned()
+}
+
+/// A value for a POSIX shell.
+#[must_use]
+pub fn shell_quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_would_read_otherwise_is_quoted() {
+        assert_eq!(shell_quoted("arn:aws:iam::1:role/x"), "arn:aws:iam::1:role/x");
+        assert_eq!(shell_quoted(""), "''");
+        assert_eq!(shell_quoted("a b$c'd"), r"'a b$c'\''d'");
+    }
+}

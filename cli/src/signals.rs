@@ -1,0 +1,83 @@
+//! SIGINT and SIGTERM, as something to wait for. The second one ends the program at once.
+
+use std::fmt;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::error::ExitStatus;
+
+/// A signal that asks the program to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT, which Ctrl-C sends.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl Signal {
+    /// How the program ends for it.
+    #[must_use]
+    pub fn exit(self) -> ExitStatus {
+        match self {
+            Self::Interrupt => ExitStatus::Interrupted,
+            Self::Terminate => ExitStatus::Terminated,
+        }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
+
+/// Listens for signals from its making on.
+#[derive(Debug, Clone)]
+pub struct Signals(watch::Receiver<Option<Signal>>);
+
+impl Signals {
+    /// Begins to listen.
+    pub fn listen() -> std::io::Result<Self> {
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (sender, receiver) = watch::channel(None);
+        tokio::spawn(async move {
+            loop {
+                let got = tokio::select! {
+                    _ = interrupt.recv() => Signal::Interrupt,
+                    _ = terminate.recv() => Signal::Terminate,
+                };
+                if sender.borrow().is_some() {
+                    end_now(got);
+                }
+                sender.send_replace(Some(got));
+            }
+        });
+        Ok(Self(receiver))
+    }
+
+    /// Waits for the first signal; answers at once where it came before.
+    pub async fn received(&self) -> Signal {
+        let mut receiver = self.0.clone();
+        let got = receiver
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|signal| *signal);
+        match got {
+            Some(signal) => signal,
+            // The listener is gone with the runtime: nothing will come any more.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[expect(clippy::exit, reason = "a second signal means: stop cleaning up, now")]
+fn end_now(signal: Signal) -> ! {
+    std::process::exit(i32::from(signal.exit().code()))
+}
