@@ -1,0 +1,114 @@
+//! `up`, `status`, `env`, `doctor`, `down`.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use crate::world::{CONTEXT, HOST_PORT, INSTANCE, World};
+
+pub(crate) fn unsafe_context_is_refused(world: &World) -> Result<()> {
+    let kubeconfig = r#"{"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "arn:aws:eks:us-east-1:123456789012:cluster/prod", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {}}]}"#;
+    std::fs::write(world.kubeconfig(), kubeconfig)?;
+    let said = world.irsa_emu(&[
+        "--context",
+        "arn:aws:eks:us-east-1:123456789012:cluster/prod",
+        "up",
+    ]);
+    std::fs::remove_file(world.kubeconfig())?;
+    said?.code(3)?.says("--allow-context")?;
+    Ok(())
+}
+
+pub(crate) fn no_docker_is_told(world: &World) -> Result<()> {
+    world
+        .irsa_emu_with("DOCKER_HOST", "unix:///nonexistent/docker.sock", &["up"])?
+        .code(4)?
+        .says("/nonexistent/docker.sock")?;
+    Ok(())
+}
+
+pub(crate) fn up_makes_everything(world: &World) -> Result<()> {
+    world
+        .up()?
+        .code(0)?
+        .says(&format!("http://127.0.0.1:{HOST_PORT}"))?;
+    for name in ["irsa-emu-webhook", "localstack"] {
+        let deployment = world.get(&["deployment", "-n", "irsa-emu", name])?;
+        ensure!(
+            deployment["status"]["availableReplicas"] == 1,
+            "{name} is not available: {}",
+            deployment["status"]
+        );
+    }
+    let published = world
+        .program(
+            "docker",
+            &["port", &format!("{INSTANCE}-control-plane"), "30566/tcp"],
+        )?
+        .code(0)?;
+    ensure!(
+        published.out.trim() == format!("127.0.0.1:{HOST_PORT}"),
+        "published on {}",
+        published.out
+    );
+    Ok(())
+}
+
+pub(crate) fn second_up_changes_nothing(world: &World) -> Result<()> {
+    let before = generations(world)?;
+    world.up()?.code(0)?.says("unchanged")?;
+    ensure!(
+        generations(world)? == before,
+        "a second `up` changed a Deployment"
+    );
+    Ok(())
+}
+
+fn generations(world: &World) -> Result<Vec<Value>> {
+    let list = world.get(&["deployments", "-n", "irsa-emu"])?;
+    Ok(list["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|item| item["metadata"]["resourceVersion"].clone())
+        .collect())
+}
+
+pub(crate) fn status_and_env(world: &World) -> Result<()> {
+    let status: Value = serde_json::from_str(&world.irsa_emu(&["status", "-o", "json"])?.code(0)?.out)?;
+    ensure!(
+        status.to_string().contains(CONTEXT),
+        "status does not name the context: {status}"
+    );
+    world
+        .irsa_emu(&["env"])?
+        .code(0)?
+        .says(&format!("AWS_ENDPOINT_URL=http://127.0.0.1:{HOST_PORT}"))?;
+    Ok(())
+}
+
+pub(crate) fn doctor_is_content(world: &World) -> Result<()> {
+    world.irsa_emu(&["doctor"])?.code(0)?.says("0 error")?;
+    Ok(())
+}
+
+pub(crate) fn down_leaves_nothing(world: &World) -> Result<()> {
+    world.irsa_emu(&["down"])?.code(0)?;
+    let label = format!("label=io.x-k8s.kind.cluster={INSTANCE}");
+    let containers = world
+        .program("docker", &["ps", "-aq", "--filter", &label])?
+        .code(0)?
+        .out;
+    ensure!(containers.is_empty(), "containers left: {containers}");
+    let kubeconfig = std::fs::read_to_string(world.kubeconfig()).unwrap_or_default();
+    ensure!(
+        !kubeconfig.contains(INSTANCE),
+        "the kubeconfig still names the cluster:\n{kubeconfig}"
+    );
+    Ok(())
+}
+
+pub(crate) fn second_down(world: &World) -> Result<()> {
+    world.irsa_emu(&["down"])?.code(0)?;
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The acceptance of the main job: drives the built `irsa-emu` against a real cluster, step by step.
+//!
+//! `make e2e` sets up what it needs. Each step asserts its result and is one test in the closing count; the steps
+//! share a cluster, so the first that fails ends the run, after the state of the cluster has been printed.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test runner talks to its terminal"
+)]
+
+mod identity;
+mod lifecycle;
+mod memory;
+mod vault;
+mod world;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use world::World;
+
+/// One step: its name is the claim that it proves.
+type Step = (&'static str, fn(&World) -> anyhow::Result<()>);
+
+const STEPS: &[Step] = &[
+    (
+        "up_refuses_a_context_that_is_not_on_the_safe_list",
+        lifecycle::unsafe_context_is_refused,
+    ),
+    ("up_without_docker_says_what_to_do", lifecycle::no_docker_is_told),
+    (
+        "up_makes_a_cluster_and_everything_in_it",
+        lifecycle::up_makes_everything,
+    ),
+    (
+        "a_second_up_changes_nothing",
+        lifecycle::second_up_changes_nothing,
+    ),
+    ("status_and_env_tell_what_is_there", lifecycle::status_and_env),
+    ("doctor_finds_nothing_wrong", lifecycle::doctor_is_content),
+    ("a_recipe_makes_its_resources", identity::recipe_makes_resources),
+    (
+        "web_identity_serves_an_unmodified_sdk",
+        identity::web_identity_serves_an_sdk,
+    ),
+    (
+        "a_pod_of_an_unannotated_service_account_gets_nothing",
+        identity::unannotated_gets_nothing,
+    ),
+    (
+        "a_role_that_the_annotation_does_not_name_is_denied",
+        identity::foreign_role_is_denied,
+    ),
+    (
+        "a_job_with_the_sidecar_is_served_and_completes",
+        identity::sidecar_job_completes,
+    ),
+    (
+        "vault_with_eks_values_is_unsealed",
+        vault::unsealed_with_eks_values,
+    ),
+    (
+        "vault_unseals_itself_after_its_pod_is_deleted",
+        vault::unseals_after_its_own_restart,
+    ),
+    (
+        "vault_unseals_itself_after_the_emulator_lost_its_memory",
+        vault::unseals_after_the_emulator_forgot,
+    ),
+    ("memory_of_webhook_and_sidecar", memory::report_memory),
+    ("down_leaves_nothing_behind", lifecycle::down_leaves_nothing),
+    ("a_second_down_has_nothing_to_do", lifecycle::second_down),
+];
+
+fn main() -> ExitCode {
+    let world = match World::from_env() {
+        Ok(world) => world,
+        Err(error) => {
+            eprintln!("e2e: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    // `E2E_KEEP=... cargo run -p irsa-emu-e2e -- vault` repeats some steps on a cluster that a failed run left.
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let selected = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
+    let steps: Vec<&Step> = STEPS.iter().filter(|(name, _)| selected(name)).collect();
+    println!("\nrunning {} e2e steps", steps.len());
+    let mut passed = 0;
+    for (name, step) in &steps {
+        let started = Instant::now();
+        match step(&world) {
+            Ok(()) => {
+                passed += 1;
+                println!("test {name} ... ok ({:.1} s)", started.elapsed().as_secs_f64());
+            }
+            Err(error) => {
+                println!(
+                    "test {name} ... FAILED ({:.1} s)\n\n{error:#}\n",
+                    started.elapsed().as_secs_f64()
+                );
+                world.print_state();
+                world.clean_up();
+                println!(
+                    "{passed} passed, {} failed, {} skipped",
+                    1,
+                    steps.len() - passed - 1
+                );
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    println!("{passed} passed, 0 failed");
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,287 @@
+//! What every step needs: the binary under test, the testbed's programs and images, and ways to ask the cluster.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Name of the install and of the cluster, so that a cluster of the developer's own stays as it is.
+pub(crate) const INSTANCE: &str = "irsa-emu-e2e";
+/// The kubeconfig context that kind makes for it.
+pub(crate) const CONTEXT: &str = "kind-irsa-emu-e2e";
+/// Port of the emulator on the host: not the default one, which a developer may be using.
+pub(crate) const HOST_PORT: &str = "14599";
+
+/// The test's surroundings.
+pub(crate) struct World {
+    binary: PathBuf,
+    node_image: String,
+    emulator_image: String,
+    pub(crate) vault_image: String,
+    pub(crate) sdk_image: String,
+    pub(crate) vault_chart: PathBuf,
+    pub(crate) root: PathBuf,
+    home: TempDir,
+}
+
+/// What a program said.
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    command: String,
+}
+
+impl Said {
+    /// The same, if it ended with this exit code.
+    pub(crate) fn code(self, wanted: i32) -> Result<Self> {
+        ensure!(
+            self.code == Some(wanted),
+            "{}\nexit code {:?} instead of {wanted}\n--- stdout\n{}\n--- stderr\n{}",
+            self.command,
+            self.code,
+            self.out,
+            self.err
+        );
+        Ok(self)
+    }
+
+    /// The same, if it said this somewhere.
+    pub(crate) fn says(self, wanted: &str) -> Result<Self> {
+        let said = self.out.contains(wanted) || self.err.contains(wanted);
+        ensure!(
+            said,
+            "{}\nsays nothing of `{wanted}`\n--- stdout\n{}\n--- stderr\n{}",
+            self.command,
+            self.out,
+            self.err
+        );
+        Ok(self)
+    }
+}
+
+impl World {
+    pub(crate) fn from_env() -> Result<Self> {
+        let get =
+            |name: &str| std::env::var(name).with_context(|| format!("{name} is not set; run `make e2e`"));
+        let home = tempfile::tempdir().context("a folder for the kubeconfig")?;
+        Ok(Self {
+            binary: get("IRSA_EMU_BIN")?.into(),
+            node_image: get("TESTBED_NODE_IMAGE")?,
+            emulator_image: get("TESTBED_LOCALSTACK_IMAGE")?,
+            vault_image: get("TESTBED_VAULT_IMAGE")?,
+            sdk_image: get("TESTBED_AWS_SDK_PYTHON_IMAGE")?,
+            vault_chart: get("TESTBED_VAULT_CHART")?.into(),
+            root: Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."),
+            home,
+        })
+    }
+
+    /// Runs `irsa-emu` for the install of this test.
+    pub(crate) fn irsa_emu(&self, args: &[&str]) -> Result<Said> {
+        let mut all = vec!["--name", INSTANCE, "--progress", "plain"];
+        all.extend(args);
+        run(self.command(&self.binary).args(all), None)
+    }
+
+    /// Runs `irsa-emu up` with the testbed's images.
+    pub(crate) fn up(&self) -> Result<Said> {
+        let (node, emulator) = (&self.node_image, &self.emulator_image);
+        self.irsa_emu(&[
+            "up",
+            "--node-image",
+            node,
+            "--emulator-image",
+            emulator,
+            "--host-port",
+            HOST_PORT,
+        ])
+    }
+
+    /// Runs `irsa-emu` with one more environment variable.
+    pub(crate) fn irsa_emu_with(&self, name: &str, value: &str, args: &[&str]) -> Result<Said> {
+        run(self.command(&self.binary).env(name, value).args(args), None)
+    }
+
+    /// Runs any program of the testbed.
+    pub(crate) fn program(&self, name: &str, args: &[&str]) -> Result<Said> {
+        run(self.command(Path::new(name)).args(args), None)
+    }
+
+    /// Runs kubectl, which must succeed, and returns what it printed.
+    pub(crate) fn kubectl(&self, args: &[&str]) -> Result<String> {
+        Ok(self
+            .program("kubectl", &[&["--context", CONTEXT], args].concat())?
+            .code(0)?
+            .out)
+    }
+
+    /// Applies objects.
+    pub(crate) fn apply(&self, objects: &str) -> Result<()> {
+        let mut command = self.command(Path::new("kubectl"));
+        run(
+            command.args(["--context", CONTEXT, "apply", "-f", "-"]),
+            Some(objects),
+        )?
+        .code(0)?;
+        Ok(())
+    }
+
+    /// An object as JSON.
+    pub(crate) fn get(&self, args: &[&str]) -> Result<Value> {
+        let text = self.kubectl(&[&["get", "-o", "json"], args].concat())?;
+        serde_json::from_str(&text).context("kubectl's answer is no JSON")
+    }
+
+    /// Calls the API server directly, through which Services answer too. With a body it posts.
+    pub(crate) fn raw(&self, path: &str, body: Option<&str>) -> Result<Value> {
+        let mut command = self.command(Path::new("kubectl"));
+        match body {
+            Some(_) => command.args(["--context", CONTEXT, "create", "--raw", path, "-f", "-"]),
+            None => command.args(["--context", CONTEXT, "get", "--raw", path]),
+        };
+        let text = run(&mut command, body)?.code(0)?.out;
+        serde_json::from_str(&text).with_context(|| format!("{path} answered no JSON: {text}"))
+    }
+
+    /// Puts an image of the local Docker onto the node.
+    pub(crate) fn load(&self, image: &str) -> Result<()> {
+        self.program("kind", &["load", "docker-image", "--name", INSTANCE, image])?
+            .code(0)?;
+        Ok(())
+    }
+
+    /// Prints what one wants to see when a step failed.
+    pub(crate) fn print_state(&self) {
+        for args in [
+            &["get", "pods", "-A", "-o", "wide"][..],
+            &["get", "events", "-A", "--sort-by", ".lastTimestamp"],
+            &["get", "recipes", "-o", "yaml"],
+            &[
+                "logs",
+                "-n",
+                "irsa-emu",
+                "deployment/irsa-emu-webhook",
+                "--tail",
+                "60",
+            ],
+            &["logs", "-n", "irsa-emu", "deployment/localstack", "--tail", "30"],
+            &[
+                "logs",
+                "-n",
+                "kube-system",
+                "vault-0",
+                "--all-containers",
+                "--tail",
+                "30",
+            ],
+            &["describe", "pods", "-n", "e2e"],
+        ] {
+            let said = self.program("kubectl", &[&["--context", CONTEXT], args].concat());
+            let text = said.map_or_else(|error| error.to_string(), |said| said.out + &said.err);
+            println!("--- kubectl {}\n{text}", args.join(" "));
+        }
+    }
+
+    /// Removes what a failed run left.
+    pub(crate) fn clean_up(&self) {
+        if std::env::var_os("E2E_KEEP").is_some() {
+            println!(
+                "E2E_KEEP is set: the cluster {INSTANCE} stays; kubeconfig {}",
+                self.kubeconfig().display()
+            );
+            return;
+        }
+        if let Err(error) = self.irsa_emu(&["down"]) {
+            println!("down failed as well: {error:#}");
+        }
+    }
+
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        // Where a cluster is to be looked at afterwards, its kubeconfig must outlive the run.
+        std::env::var_os("E2E_KEEP").map_or_else(|| self.home.path().join("kubeconfig"), PathBuf::from)
+    }
+
+    /// A path below the project's root, as text.
+    pub(crate) fn file(&self, path: &str) -> String {
+        self.root.join(path).to_string_lossy().into_owned()
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the e2e tests start programs"
+    )]
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("KUBECONFIG", self.kubeconfig())
+            .env_remove("AWS_ENDPOINT_URL");
+        command
+    }
+}
+
+fn run(command: &mut Command, input: Option<&str>) -> Result<Said> {
+    let text = describe(command);
+    command.stdin(if input.is_some() {
+        Stdio::piped()
+    } else {
+        Stdio::null()
+    });
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {text}"))?;
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        use std::io::Write as _;
+        stdin
+            .write_all(input.as_bytes())
+            .with_context(|| format!("cannot write to {text}"))?;
+    }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = child.wait_with_output().with_context(|| text.clone())?;
+    let lossy = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Said {
+        code: status.code(),
+        out: lossy(stdout),
+        err: lossy(stderr),
+        command: text,
+    })
+}
+
+fn describe(command: &Command) -> String {
+    let mut text = format!("$ {}", command.get_program().to_string_lossy());
+    for arg in command.get_args() {
+        let _ = write!(text, " {}", arg.to_string_lossy());
+    }
+    text
+}
+
+/// Asks again until there is an answer, at most for `seconds`; the error of the last try is told.
+pub(crate) fn eventually<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error.context(format!("{what}: not within {seconds} s")));
+            }
+            Err(_) => std::thread::park_timeout(Duration::from_millis(300)),
+        }
+    }
+}
+
+/// The text at a JSON pointer.
+pub(crate) fn text_at<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
+    match value.pointer(pointer).and_then(Value::as_str) {
+        Some(text) => Ok(text),
+        None => bail!("nothing at {pointer} of {value}"),
+    }
+}
