@@ -1,0 +1,56 @@
+# Every step that CI runs, people can run. `make demo` and `make test` set up all they need.
+#
+# Build results live outside the clone, so that a second clone (CI makes one for each run) starts warm.
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/irsa-emu/target
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+BIN := $(CARGO_TARGET_DIR)/$(HOST)/release
+TESTBED := tests/testbed/testbed
+CARGO_DENY_VERSION := 0.20.2
+
+.PHONY: help demo test setup build lint fmt clippy doc deny boundaries unit e2e bench clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: setup build ## Vault on a real cluster, unsealed by KMS in LocalStack, with EKS values unchanged
+	@eval "$$($(TESTBED) env)" && PATH="$(BIN):$$PATH" demo/run
+
+test: setup lint unit e2e ## Everything that CI checks
+
+setup: ## Docker, kind, helm and the images that the tests need
+	@$(TESTBED) up
+
+build: ## Static release binaries: the command and what it puts into images
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p irsa-emu -p irsa-emu-webhook -p irsa-emu-sidecar
+
+lint: fmt clippy doc deny boundaries ## Format, clippy, rustdoc, licences, module boundaries
+
+fmt:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+deny:
+	@command -v cargo-deny >/dev/null || cargo install --locked --quiet cargo-deny@$(CARGO_DENY_VERSION)
+	cargo deny --all-features check bans licenses sources
+
+boundaries: # The core stays free of clocks, networks and clients.
+	@for crate in tokio kube-client hyper aws-config; do \
+	  if cargo tree --locked --quiet -p irsa-emu-core -i $$crate >/dev/null 2>&1; then echo "irsa-emu-core must not depend on $$crate" >&2; exit 1; fi; \
+	done; echo "irsa-emu-core depends on no clock, network or client"
+
+unit: ## Tests that need no cluster
+	INSTA_UPDATE=no cargo test --workspace --exclude irsa-emu-e2e --locked
+
+e2e: build ## The acceptance of the main job, on a real cluster
+	@eval "$$($(TESTBED) env)" && IRSA_EMU_BIN="$(BIN)/irsa-emu" cargo run --locked --quiet -p irsa-emu-e2e
+
+bench: build ## Sizes of binaries and images
+	@ls -l --block-size=1 $(BIN)/irsa-emu $(BIN)/irsa-emu-webhook $(BIN)/irsa-emu-sidecar | awk '{printf "%-20s %8.2f MiB\n", gensub(".*/", "", 1, $$NF), $$5/1048576}'
+
+clean: ## Remove build results (not the testbed: see tests/testbed/testbed clean)
+	rm -rf "$(CARGO_TARGET_DIR)"
