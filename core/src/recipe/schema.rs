@@ -251,7 +251,7 @@ pub struct ResourceStatus {
     pub arn: String,
     /// Whether it is there.
     pub state: ResourceState,
-    /// How often it had to be made again after it was there.
+    /// How often it came back after it was gone.
     #[serde(default)]
     pub restored: i64,
 }
@@ -261,8 +261,10 @@ pub struct ResourceStatus {
 pub enum ResourceState {
     /// It is there, as the Recipe says.
     Present,
-    /// It could not be seen or made.
+    /// It could not be seen or made, ever.
     Missing,
+    /// It was there, is gone, and could not be made again yet.
+    Lost,
 }
 
 /// What is wrong with a Recipe that its schema accepts.

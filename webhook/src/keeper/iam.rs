@@ -27,7 +27,7 @@ pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRo
                     .role_name(arn.name())
                     .policy_document(trust.to_string());
                 if let Err(error) = update.send().await {
-                    return Outcome::failed(format!("UpdateAssumeRolePolicy: {}", explain(&error)));
+                    return Outcome::of(false, Err(format!("UpdateAssumeRolePolicy: {}", explain(&error))));
                 }
             }
             false
@@ -43,11 +43,11 @@ pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRo
                 .path(arn.path())
                 .assume_role_policy_document(trust.to_string());
             if let Err(error) = create.send().await {
-                return Outcome::failed(format!("CreateRole: {}", explain(&error)));
+                return Outcome::absent(format!("CreateRole: {}", explain(&error)));
             }
             true
         }
-        Err(error) => return Outcome::failed(format!("GetRole: {}", explain(&error))),
+        Err(error) => return Outcome::unseen(format!("GetRole: {}", explain(&error))),
     };
     Outcome::of(made, keep_policies(iam, arn, role).await)
 }

@@ -24,11 +24,11 @@ pub(super) async fn keep(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) 
                 .is_some_and(|e| e.is_not_found_exception()) =>
         {
             if let Err(why) = create(kms, seed, arn, key).await {
-                return Outcome::failed(why);
+                return Outcome::absent(why);
             }
             true
         }
-        Err(error) => return Outcome::failed(format!("DescribeKey: {}", explain(&error))),
+        Err(error) => return Outcome::unseen(format!("DescribeKey: {}", explain(&error))),
     };
     Outcome::of(made, keep_aliases(kms, key).await)
 }

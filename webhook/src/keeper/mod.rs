@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use irsa_emu_core::contract::{KEY_SEED_ENTRY, KEY_SEED_SECRET};
-use irsa_emu_core::recipe::{KeySeed, Recipe, RecipeStatus, ResourceState, SEED_BYTES};
+use irsa_emu_core::recipe::{KeySeed, Recipe, RecipeStatus, SEED_BYTES};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
@@ -43,36 +43,62 @@ enum Outcome {
     Failed {
         /// Why.
         why: String,
-        /// Whether the resource itself was made before something about it failed.
-        made: bool,
+        /// What is known of the resource itself.
+        presence: Presence,
     },
 }
 
+/// What is known of a resource whose keeping failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// Nothing: the emulator did not answer.
+    Unknown,
+    /// The emulator does not have it. An attempt to make it may still have worked, with the answer lost.
+    Absent,
+    /// It was there, before something about it failed.
+    Found,
+    /// It was made, before something about it failed.
+    Made,
+}
+
 impl Outcome {
-    /// Nothing was made.
-    fn failed(why: String) -> Self {
-        Self::Failed { why, made: false }
+    /// The emulator did not say whether the resource is there.
+    fn unseen(why: String) -> Self {
+        Self::Failed {
+            why,
+            presence: Presence::Unknown,
+        }
+    }
+
+    /// The emulator does not have the resource, and making it failed.
+    fn absent(why: String) -> Self {
+        Self::Failed {
+            why,
+            presence: Presence::Absent,
+        }
     }
 
     /// What follows from a resource that was made or found, and from what was done about it then.
     fn of(made: bool, rest: Result<(), String>) -> Self {
-        match rest {
-            Err(why) => Self::Failed { why, made },
-            Ok(()) if made => Self::Made,
-            Ok(()) => Self::Found,
+        match (rest, made) {
+            (Err(why), true) => Self::Failed {
+                why,
+                presence: Presence::Made,
+            },
+            (Err(why), false) => Self::Failed {
+                why,
+                presence: Presence::Found,
+            },
+            (Ok(()), true) => Self::Made,
+            (Ok(()), false) => Self::Found,
         }
     }
 
-    /// Whether the resource was missing and was made.
-    fn was_made(&self) -> bool {
-        matches!(self, Self::Made | Self::Failed { made: true, .. })
-    }
-
-    fn state(&self) -> ResourceState {
-        if matches!(self, Self::Failed { .. }) {
-            ResourceState::Missing
-        } else {
-            ResourceState::Present
+    fn presence(&self) -> Presence {
+        match self {
+            Self::Found => Presence::Found,
+            Self::Made => Presence::Made,
+            Self::Failed { presence, .. } => *presence,
         }
     }
 }
@@ -133,7 +159,7 @@ async fn look_after(
         let arn = spec.key_arn(key);
         let outcome = match seed {
             Some(seed) => kms::keep(&kms, seed, &arn, key).await,
-            None => Outcome::failed("the Secret with the seed for key material cannot be read".to_owned()),
+            None => Outcome::unseen("the Secret with the seed for key material cannot be read".to_owned()),
         };
         kept.push(Kept { arn, outcome });
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Kept, Outcome};
+use super::{Kept, Outcome, Presence};
 
 /// What to write down.
 pub(super) fn next(
@@ -47,22 +47,29 @@ fn failure(kept: &Kept) -> Option<String> {
     }
 }
 
-/// A resource that was there before and had to be made counts as restored.
+/// A resource that was there, was gone, and is there again counts as restored, whoever made it: an attempt of ours whose
+/// answer got lost, or the STS front, which makes roles that Pods ask for.
 fn resource(last: &RecipeStatus, kept: &Kept) -> ResourceStatus {
     let before = last.resources.iter().find(|resource| resource.arn == kept.arn);
-    let was_there =
-        before.is_some_and(|resource| resource.state == ResourceState::Present || resource.restored > 0);
-    let restored =
-        before.map_or(0, |resource| resource.restored) + i64::from(was_there && kept.outcome.was_made());
-    // While the emulator is away a resource counts as what it was: otherwise its restoration could not be told.
-    let state = match (&kept.outcome, before) {
-        (Outcome::Failed { .. }, Some(resource)) => resource.state,
-        (outcome, _) => outcome.state(),
+    let (was, restored) = before.map_or((ResourceState::Missing, 0), |resource| {
+        (resource.state, resource.restored)
+    });
+    let state = match (kept.outcome.presence(), was) {
+        (Presence::Found | Presence::Made, _) => ResourceState::Present,
+        (Presence::Absent, ResourceState::Missing) => ResourceState::Missing,
+        (Presence::Absent, _) => ResourceState::Lost,
+        // While the emulator is away a resource counts as what it was: otherwise its restoration could not be told.
+        (Presence::Unknown, was) => was,
+    };
+    let came_back = match was {
+        ResourceState::Missing => false,
+        ResourceState::Present => kept.outcome.presence() == Presence::Made,
+        ResourceState::Lost => state == ResourceState::Present,
     };
     ResourceStatus {
         arn: kept.arn.clone(),
         state,
-        restored,
+        restored: restored + i64::from(came_back),
     }
 }
 
@@ -175,7 +182,7 @@ mod tests {
 
     #[test]
     fn only_what_was_there_before_counts_as_restored() {
-        let failed = || Outcome::failed("away".into());
+        let failed = || Outcome::unseen("away".into());
         assert_eq!(after(vec![Outcome::Made]).resources[0].restored, 0);
         assert_eq!(after(vec![failed(), Outcome::Made]).resources[0].restored, 0);
         assert_eq!(
@@ -204,12 +211,43 @@ mod tests {
     fn a_key_that_was_made_before_its_alias_failed_counts_as_restored() {
         let half = Outcome::Failed {
             why: "CreateAlias".into(),
-            made: true,
+            presence: Presence::Made,
         };
         assert_eq!(
             after(vec![Outcome::Made, half, Outcome::Found]).resources[0].restored,
             1
         );
+    }
+
+    #[test]
+    fn a_resource_that_came_back_by_a_call_whose_answer_was_lost_counts_as_restored_once() {
+        let lost = || Outcome::absent("CreateKey: no answer".into());
+        let status = after(vec![Outcome::Made, lost(), lost()]);
+        assert_eq!(
+            (status.resources[0].state, status.resources[0].restored),
+            (ResourceState::Lost, 0)
+        );
+        for back in [Outcome::Found, Outcome::Made] {
+            let status = after(vec![
+                Outcome::Made,
+                lost(),
+                Outcome::unseen("away".into()),
+                back,
+                Outcome::Found,
+            ]);
+            assert_eq!(
+                (status.resources[0].state, status.resources[0].restored),
+                (ResourceState::Present, 1)
+            );
+        }
+    }
+
+    #[test]
+    fn a_resource_that_was_never_there_is_missing_and_not_lost() {
+        let status = after(vec![Outcome::absent("CreateKey".into())]);
+        assert_eq!(status.resources[0].state, ResourceState::Missing);
+        let status = after(vec![Outcome::absent("CreateKey".into()), Outcome::Found]);
+        assert_eq!(status.resources[0].restored, 0);
     }
 
     #[test]
@@ -230,7 +268,7 @@ mod tests {
         let lost = after(vec![
             Outcome::Made,
             Outcome::Found,
-            Outcome::failed("away".into()),
+            Outcome::unseen("away".into()),
         ]);
         assert!(!lost.is_ready(3));
         assert_eq!(
