@@ -23,8 +23,12 @@ pub const TOKEN_EXPIRATION: &str = "token-expiration";
 pub const SKIP_CONTAINERS: &str = "skip-containers";
 /// Pod label that switches injection off, with the name EKS gives it (in the webhook's object selector).
 pub const SKIP_LABEL: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
-/// Namespace label: `disabled` switches injection off for all its Pods.
+/// Namespace label: `disabled` switches injection off for all its Pods, `enforce` refuses Pods that cannot be judged.
 pub const INJECTION_LABEL: &str = "irsa-emu.dev/injection";
+/// Value of [`INJECTION_LABEL`].
+pub const INJECTION_DISABLED: &str = "disabled";
+/// Value of [`INJECTION_LABEL`].
+pub const INJECTION_ENFORCE: &str = "enforce";
 /// Label that Kubernetes itself sets on every Namespace: its name.
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Annotation of mirror Pods, which no admission webhook can change.
@@ -49,6 +53,21 @@ pub const TOKEN_VOLUME: &str = "aws-iam-token";
 pub const TOKEN_MOUNT: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
 /// File name of the token below [`TOKEN_MOUNT`].
 pub const TOKEN_FILE: &str = "token";
+/// Longest lifetime of a projected token that Kubernetes accepts, in seconds (its validation of `expirationSeconds`).
+pub const MAX_TOKEN_EXPIRATION: i64 = 1 << 32;
+
+/// Audience of the tokens of EKS Pod Identity.
+pub const POD_IDENTITY_AUDIENCE: &str = "pods.eks.amazonaws.com";
+/// Volume that carries the token of EKS Pod Identity, and the name of the token's file in it.
+pub const POD_IDENTITY_TOKEN: &str = "eks-pod-identity-token";
+/// Where EKS mounts the token of EKS Pod Identity.
+pub const POD_IDENTITY_MOUNT: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount";
+/// Where the agent of EKS Pod Identity answers on every node.
+pub const POD_IDENTITY_URL: &str = "http://169.254.170.23/v1/credentials";
+/// Label that EKS puts on Pods that use EKS Pod Identity; its value is `enabled`, its prefix is fixed.
+pub const POD_IDENTITY_LABEL: &str = "eks.amazonaws.com/pod-identity";
+/// A lifetime of exactly [`DEFAULT_TOKEN_EXPIRATION`] is shortened at random in Pod Identity's tokens, at most to this.
+pub const POD_IDENTITY_MIN_EXPIRATION: i64 = 79_200;
 
 /// Container and image name of the credentials sidecar.
 pub const SIDECAR: &str = "irsa-emu-creds-injector";
@@ -73,6 +92,18 @@ pub const WEBHOOK: &str = "irsa-emu-webhook";
 pub const WEBHOOK_PORT: u16 = 9443;
 /// Path of the admission handler.
 pub const WEBHOOK_PATH: &str = "/mutate";
+/// Path of the admission handler for Namespaces labelled `enforce`: what cannot be judged is refused.
+pub const WEBHOOK_PATH_ENFORCED: &str = "/mutate/enforced";
+/// ConfigMap that names roles for ServiceAccounts without an annotation, with the name EKS gives it.
+pub const ROLE_MAP: &str = "pod-identity-webhook";
+/// Entry of [`ROLE_MAP`]: the JSON.
+pub const ROLE_MAP_ENTRY: &str = "config";
+/// ConfigMap that lists ServiceAccounts with an EKS Pod Identity association.
+pub const POD_IDENTITIES: &str = "irsa-emu-pod-identities";
+/// Entry of [`POD_IDENTITIES`]: the JSON.
+pub const POD_IDENTITIES_ENTRY: &str = "config.json";
+/// Lease of the one webhook replica that writes AWS resources.
+pub const KEEPER_LEASE: &str = "irsa-emu-keeper";
 /// Port on which the webhook's container serves `/healthz`, `/readyz`.
 pub const WEBHOOK_HEALTH_PORT: u16 = 8081;
 /// Secret that holds the CA and the serving certificate of the webhook.
@@ -81,6 +112,8 @@ pub const WEBHOOK_TLS_SECRET: &str = "irsa-emu-webhook-tls";
 pub const WEBHOOK_CONFIGURATION: &str = "irsa-emu";
 /// Name of the webhook that serves every Namespace but the excluded ones.
 pub const WEBHOOK_NAME: &str = "pods.irsa-emu.dev";
+/// Name of the webhook that serves the Namespaces in which a Pod without its identity must not run.
+pub const WEBHOOK_NAME_ENFORCED: &str = "enforced-pods.irsa-emu.dev";
 /// Name of the webhook that serves, in excluded Namespaces, just the ServiceAccounts that Recipes name.
 pub const WEBHOOK_NAME_SYSTEM: &str = "system-pods.irsa-emu.dev";
 /// Namespaces that no webhook of ours sees unless a Recipe's injection rule names them.

@@ -73,6 +73,20 @@ impl Additions {
         }
     }
 
+    /// Makes an empty object at `key` of the object at `parent` where there is none, once.
+    pub(crate) fn make_object(&mut self, parent: &[String], object: &Value, key: &str) {
+        let path = PointerBuf::from_tokens(child(parent, key));
+        let made =
+            |operation: &PatchOperation| matches!(operation, PatchOperation::Add(add) if add.path == path);
+        if object.get(key).is_some_and(Value::is_object) || self.operations.iter().any(made) {
+            return;
+        }
+        self.operations.push(PatchOperation::Add(AddOperation {
+            path,
+            value: Value::Object(Map::new()),
+        }));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.operations.is_empty()
     }

@@ -8,18 +8,28 @@
 use std::collections::BTreeMap;
 
 use irsa_emu_core::contract::{SIDECAR, emulator_url, sts_front_url};
-use irsa_emu_core::grant::RoleGrant;
+use irsa_emu_core::grant::{Grant, Identity};
 use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, SkipReason, plan_patch};
 use irsa_emu_core::rules::{Delivery, RuleEffect};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-fn grant() -> RoleGrant {
-    RoleGrant {
-        role_arn: "arn:aws:iam::123456789012:role/app".into(),
+fn grant() -> Grant {
+    Grant {
+        identity: Identity::WebIdentity {
+            role_arn: "arn:aws:iam::123456789012:role/app".into(),
+        },
         audience: "sts.amazonaws.com".into(),
         token_expiration: 86_400,
         regional_sts: false,
+    }
+}
+
+fn pod_identity() -> Grant {
+    Grant {
+        identity: Identity::PodIdentity,
+        audience: "pods.eks.amazonaws.com".into(),
+        ..grant()
     }
 }
 
@@ -36,14 +46,15 @@ fn config(delivery: Delivery) -> InjectConfig {
     }
 }
 
-fn plan_with(pod: &Value, grant: Option<&RoleGrant>, effect: &RuleEffect, config: &InjectConfig) -> Outcome {
+fn plan_with(pod: &Value, grant: Option<&Grant>, effect: &RuleEffect, config: &InjectConfig) -> Outcome {
     plan_patch(&PlanInput {
         pod,
+        service_account: Some(&BTreeMap::new()),
         grant,
-        service_account_delivery: None,
         namespace_delivery: None,
         effect,
         config,
+        jitter: 7_000_000,
     })
 }
 
@@ -66,13 +77,15 @@ fn after(pod: &Value, delivery: Delivery) -> Value {
 fn reason(outcome: &Outcome) -> Option<SkipReason> {
     match outcome {
         Outcome::Skipped { reason, .. } => Some(*reason),
-        Outcome::Patched { .. } => None,
+        Outcome::Patched { .. } | Outcome::Malformed(_) => None,
     }
 }
 
 fn warnings(outcome: &Outcome) -> &[String] {
-    let (Outcome::Skipped { warnings, .. } | Outcome::Patched { warnings, .. }) = outcome;
-    warnings
+    match outcome {
+        Outcome::Skipped { warnings, .. } | Outcome::Patched { warnings, .. } => warnings,
+        Outcome::Malformed(_) => &[],
+    }
 }
 
 fn simple() -> Value {
@@ -132,7 +145,7 @@ fn strict_eks_adds_nothing_of_our_own() {
 
 #[test]
 fn regional_sts_comes_first_as_in_eks() {
-    let regional = RoleGrant {
+    let regional = Grant {
         regional_sts: true,
         ..grant()
     };
@@ -309,8 +322,8 @@ fn every_pod_that_is_left_alone_has_its_reason() {
         Some(SkipReason::NotAPod)
     );
     assert_eq!(
-        skip(&json!([1]), Delivery::WebIdentity),
-        Some(SkipReason::NotAPod)
+        plan(&json!([1]), Delivery::WebIdentity),
+        Outcome::Malformed("Pod: expected an object".into())
     );
     assert_eq!(
         skip(
@@ -331,7 +344,7 @@ fn every_pod_that_is_left_alone_has_its_reason() {
             &with(
                 &|p| p["metadata"]["annotations"] = json!({"eks.amazonaws.com/skip-containers": "app,init"})
             ),
-            Delivery::WebIdentity
+            Delivery::Sidecar
         ),
         Some(SkipReason::AllContainersSkipped)
     );
@@ -348,6 +361,164 @@ fn every_pod_that_is_left_alone_has_its_reason() {
             Some(SkipReason::AlreadyInjected)
         );
     }
+}
+
+#[test]
+fn a_pod_whose_containers_are_all_skipped_still_gets_the_volume_as_in_eks() {
+    let mut pod = simple();
+    pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/skip-containers": "app,init"});
+    let after = after(&pod, Delivery::WebIdentity);
+    assert_eq!(after["spec"]["containers"], pod["spec"]["containers"]);
+    assert_eq!(after["spec"]["volumes"][0]["name"], "aws-iam-token");
+}
+
+#[test]
+fn pod_identity_gives_what_eks_gives() {
+    let strict = InjectConfig {
+        strict_eks: true,
+        ..config(Delivery::Sidecar)
+    };
+    let given = |pod: &Value, config: &InjectConfig| {
+        patched(
+            pod,
+            &plan_with(pod, Some(&pod_identity()), &RuleEffect::default(), config),
+        )
+    };
+    insta::assert_json_snapshot!(given(&simple(), &strict));
+    let ours = given(&simple(), &config(Delivery::Sidecar));
+    assert_eq!(
+        ours["metadata"]["annotations"]["irsa-emu.dev/injected"],
+        "pod-identity"
+    );
+    assert!(env_of(&ours, "containers", 0).contains_key("AWS_ENDPOINT_URL"));
+
+    let mut labelled = simple();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    assert_eq!(
+        given(&labelled, &strict)["metadata"]["labels"],
+        json!({"a": "b", "eks.amazonaws.com/pod-identity": "enabled"})
+    );
+    let mut own = simple();
+    own["spec"]["containers"][0]["env"] = json!([{"name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": "x"},
+        {"name": "AWS_REGION", "value": "x"}, {"name": "AWS_STS_REGIONAL_ENDPOINTS", "value": "x"}]);
+    assert_eq!(
+        given(&own, &strict)["spec"]["containers"],
+        own["spec"]["containers"]
+    );
+}
+
+#[test]
+fn only_the_default_lifetime_of_pod_identity_is_shortened_at_random() {
+    let lifetime = |grant: &Grant, jitter: u32, annotation: Option<&str>| {
+        let mut pod = simple();
+        if let Some(text) = annotation {
+            pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/token-expiration": text});
+        }
+        let outcome = plan_patch(&PlanInput {
+            pod: &pod,
+            service_account: None,
+            grant: Some(grant),
+            namespace_delivery: None,
+            effect: &RuleEffect::default(),
+            config: &config(Delivery::WebIdentity),
+            jitter,
+        });
+        patched(&pod, &outcome)["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"]
+            .as_i64()
+            .unwrap()
+    };
+    for jitter in [0, 1, 7_200, 7_201, u32::MAX] {
+        let seconds = lifetime(&pod_identity(), jitter, None);
+        assert!((79_200..=86_400).contains(&seconds), "{seconds}");
+    }
+    assert_eq!(
+        [
+            lifetime(&pod_identity(), 0, None),
+            lifetime(&pod_identity(), 7_200, None)
+        ],
+        [79_200, 86_400]
+    );
+    assert_eq!(lifetime(&pod_identity(), 5, Some("86399")), 86_399);
+    assert_eq!(lifetime(&grant(), 5, None), 86_400);
+}
+
+#[test]
+fn a_lifetime_that_kubernetes_refuses_is_lowered() {
+    let mut pod = simple();
+    pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/token-expiration": "99999999999"});
+    let outcome = plan(&pod, Delivery::WebIdentity);
+    let token =
+        &patched(&pod, &outcome)["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"];
+    assert_eq!(token["expirationSeconds"], 4_294_967_296_i64);
+    assert!(
+        warnings(&outcome)[0].contains("lowered"),
+        "{:?}",
+        warnings(&outcome)
+    );
+}
+
+#[test]
+fn a_windows_pod_never_gets_the_sidecar() {
+    for spec in [
+        json!({"os": {"name": "windows"}}),
+        json!({"nodeSelector": {"kubernetes.io/os": "windows"}}),
+    ] {
+        let mut pod = simple();
+        for (key, value) in spec.as_object().unwrap() {
+            pod["spec"][key] = value.clone();
+        }
+        let outcome = plan(&pod, Delivery::Sidecar);
+        assert_eq!(
+            patched(&pod, &outcome)["metadata"]["annotations"]["irsa-emu.dev/injected"],
+            "web-identity"
+        );
+        assert!(
+            warnings(&outcome)[0].contains("Windows"),
+            "{:?}",
+            warnings(&outcome)
+        );
+    }
+}
+
+#[test]
+fn the_sidecar_of_a_pod_with_resources_of_its_own_asks_for_none() {
+    let mut pod = simple();
+    assert!(after(&pod, Delivery::Sidecar)["spec"]["initContainers"][0]["resources"].is_object());
+    pod["spec"]["resources"] = json!({"requests": {"cpu": "1m"}, "limits": {"memory": "8Mi"}});
+    assert!(after(&pod, Delivery::Sidecar)["spec"]["initContainers"][0]["resources"].is_null());
+}
+
+#[test]
+fn mistakes_are_told_whether_the_pod_is_patched_or_not() {
+    let mut pod = simple();
+    pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/role-arn": "x"});
+    pod["spec"]["containers"][0]["envFrom"] =
+        json!([{"secretRef": {"name": "my-aws-keys"}}, {"configMapRef": {"name": "app"}}]);
+    let typo = BTreeMap::from([("eks.amazonaws.com/role_arn".to_owned(), "x".to_owned())]);
+    let told = |grant: Option<&Grant>| {
+        let outcome = plan_patch(&PlanInput {
+            pod: &pod,
+            service_account: Some(&typo),
+            grant,
+            namespace_delivery: None,
+            effect: &RuleEffect::default(),
+            config: &config(Delivery::WebIdentity),
+            jitter: 0,
+        });
+        warnings(&outcome).join("\n")
+    };
+    let left_alone = told(None);
+    assert!(
+        left_alone.contains("read from the ServiceAccount only"),
+        "{left_alone}"
+    );
+    assert!(
+        left_alone.contains("did you mean eks.amazonaws.com/role-arn?"),
+        "{left_alone}"
+    );
+    let given = told(Some(&grant()));
+    assert!(given.contains("Secret my-aws-keys of envFrom"), "{given}");
+    assert!(!given.contains("ConfigMap app"), "{given}");
 }
 
 #[test]
@@ -445,6 +616,8 @@ fn env_var() -> BoxedStrategy<Value> {
         Just("AWS_STS_REGIONAL_ENDPOINTS"),
         Just("AWS_ENDPOINT_URL"),
         Just("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        Just("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+        Just("ÜNICODE ~/0"),
         Just("OTHER")
     ];
     (name, "\\PC{0,5}")
@@ -453,7 +626,12 @@ fn env_var() -> BoxedStrategy<Value> {
 }
 
 fn volume_mount() -> BoxedStrategy<Value> {
-    let name = prop_oneof![Just("aws-iam-token"), Just("irsa-emu-credentials"), Just("data")];
+    let name = prop_oneof![
+        Just("aws-iam-token"),
+        Just("irsa-emu-credentials"),
+        Just("eks-pod-identity-token"),
+        Just("data")
+    ];
     let path = prop_oneof![
         Just("/var/run/secrets/eks.amazonaws.com/serviceaccount"),
         Just("/data"),
@@ -489,7 +667,7 @@ fn volume() -> BoxedStrategy<Value> {
 
 prop_compose! {
     fn any_pod()(
-        containers in prop::collection::vec(container(), 0..6),
+        containers in prop_oneof![30 => prop::collection::vec(container(), 0..6), 1 => prop::collection::vec(container(), 50)],
         init in optional_list(container()),
         volumes in optional_list(volume()),
         annotations in prop::option::of(prop_oneof![Just(json!({})), Just(Value::Null), Just(json!({"irsa-emu.dev/delivery": "sidecar"})), Just(json!({"eks.amazonaws.com/skip-containers": "app,\"x\""}))]),
@@ -506,8 +684,21 @@ prop_compose! {
     }
 }
 
-fn deliveries() -> impl Strategy<Value = Delivery> {
-    prop_oneof![Just(Delivery::WebIdentity), Just(Delivery::Sidecar)]
+/// A grant and the default delivery: every method.
+fn ways() -> impl Strategy<Value = (Grant, Delivery)> {
+    prop_oneof![
+        Just((grant(), Delivery::WebIdentity)),
+        Just((grant(), Delivery::Sidecar)),
+        Just((pod_identity(), Delivery::WebIdentity))
+    ]
+}
+
+fn plan_way(pod: &Value, (grant, delivery): &(Grant, Delivery)) -> Outcome {
+    plan_with(pod, Some(grant), &RuleEffect::default(), &config(*delivery))
+}
+
+fn after_way(pod: &Value, way: &(Grant, Delivery)) -> Value {
+    patched(pod, &plan_way(pod, way))
 }
 
 /// Whether `after` is `before` with additions only: every member and every list item of `before`, in its order.
@@ -530,8 +721,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_patch_only_adds(pod in any_pod(), delivery in deliveries()) {
-        if let Outcome::Patched { patch, .. } = plan(&pod, delivery) {
+    fn a_patch_only_adds(pod in any_pod(), way in ways()) {
+        if let Outcome::Patched { patch, .. } = plan_way(&pod, &way) {
             for operation in &patch.0 {
                 prop_assert!(matches!(operation, json_patch::PatchOperation::Add(_)));
             }
@@ -539,31 +730,31 @@ proptest! {
     }
 
     #[test]
-    fn everything_that_was_there_is_still_there(pod in any_pod(), delivery in deliveries()) {
-        prop_assert!(only_grew(&pod, &after(&pod, delivery)));
+    fn everything_that_was_there_is_still_there(pod in any_pod(), way in ways()) {
+        prop_assert!(only_grew(&pod, &after_way(&pod, &way)));
     }
 
     #[test]
-    fn planning_twice_changes_nothing_more(pod in any_pod(), delivery in deliveries()) {
-        let once = after(&pod, delivery);
-        prop_assert_eq!(&after(&once, delivery), &once);
+    fn planning_twice_changes_nothing_more(pod in any_pod(), way in ways()) {
+        let once = after_way(&pod, &way);
+        prop_assert_eq!(&after_way(&once, &way), &once);
     }
 
     #[test]
-    fn no_list_gets_a_name_or_a_mount_path_twice(pod in any_pod(), delivery in deliveries()) {
-        let after = after(&pod, delivery);
+    fn no_list_gets_a_name_or_a_mount_path_twice(pod in any_pod(), way in ways()) {
+        let after = after_way(&pod, &way);
         let count = |list: &Value, key: &str, value: &str| list.as_array().map_or(0, |items| items.iter().filter(|item| item[key] == value).count());
         let containers = |pod: &Value| -> Vec<Value> {
             ["initContainers", "containers"].iter().flat_map(|list| pod["spec"][*list].as_array().cloned().unwrap_or_default()).collect()
         };
-        for (name, key) in [("aws-iam-token", "name"), ("irsa-emu-credentials", "name")] {
+        for (name, key) in [("aws-iam-token", "name"), ("irsa-emu-credentials", "name"), ("eks-pod-identity-token", "name")] {
             prop_assert!(count(&after["spec"]["volumes"], key, name) <= count(&pod["spec"]["volumes"], key, name).max(1));
         }
         let before: Vec<Value> = containers(&pod);
         for container in containers(&after) {
             let old = before.iter().find(|old| old["name"] == container["name"]).cloned().unwrap_or_default();
             if before.iter().filter(|old| old["name"] == container["name"]).count() > 1 { continue; }
-            for path in ["/var/run/secrets/eks.amazonaws.com/serviceaccount", "/var/run/secrets/irsa-emu.dev/credentials"] {
+            for path in ["/var/run/secrets/eks.amazonaws.com/serviceaccount", "/var/run/secrets/irsa-emu.dev/credentials", "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"] {
                 prop_assert!(count(&container["volumeMounts"], "mountPath", path) <= count(&old["volumeMounts"], "mountPath", path).max(1));
             }
             for name in ["AWS_REGION", "AWS_ROLE_ARN", "AWS_ENDPOINT_URL"] {

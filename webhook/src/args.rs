@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Parser, ValueEnum};
 use irsa_emu_core::contract;
-use irsa_emu_core::grant::GrantDefaults;
+use irsa_emu_core::grant::{Compose, GrantDefaults};
 use irsa_emu_core::plan::InjectConfig;
 use irsa_emu_core::rules::Delivery;
 
@@ -45,6 +45,15 @@ pub(crate) struct Args {
     /// Add `AWS_STS_REGIONAL_ENDPOINTS=regional`
     #[arg(long, env = "IRSA_EMU_REGIONAL_STS", default_value_t = false, action = clap::ArgAction::Set)]
     regional_sts: bool,
+    /// Make an ARN of an annotation that is a bare role name
+    #[arg(long, env = "IRSA_EMU_COMPOSE_ROLE_ARN", default_value_t = false, action = clap::ArgAction::Set)]
+    compose_role_arn: bool,
+    /// Account of composed role ARNs
+    #[arg(long, env = "IRSA_EMU_ACCOUNT", default_value = contract::DEFAULT_ACCOUNT)]
+    account: String,
+    /// Partition of composed role ARNs
+    #[arg(long, env = "IRSA_EMU_PARTITION", default_value = "aws")]
+    partition: String,
     /// What to do about a role that does not exist
     #[arg(long, env = "IRSA_EMU_ROLES", value_enum, default_value_t = Roles::Auto)]
     roles: Roles,
@@ -66,6 +75,9 @@ pub(crate) struct Args {
     /// Form of the logs
     #[arg(long, env = "IRSA_EMU_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
+    /// Name of this replica among its like; the kubelet sets HOSTNAME to the Pod's name
+    #[arg(long, env = "HOSTNAME", default_value = "irsa-emu-webhook")]
+    replica: String,
     /// What is logged, in the form of `tracing`'s filters
     #[arg(long, env = "IRSA_EMU_LOG_LEVEL", default_value = "info")]
     log_level: String,
@@ -106,6 +118,7 @@ pub(crate) struct Settings {
     pub(crate) listen_admission: SocketAddr,
     pub(crate) listen_sts: SocketAddr,
     pub(crate) listen_health: SocketAddr,
+    pub(crate) replica: String,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
 }
@@ -124,12 +137,16 @@ impl Settings {
             audience,
             token_expiration,
             regional_sts,
+            compose_role_arn,
+            account,
+            partition,
             roles,
             native_sidecars,
             profile,
             listen_admission,
             listen_sts,
             listen_health,
+            replica,
             log_format,
             log_level,
         } = args;
@@ -148,6 +165,7 @@ impl Settings {
             audience,
             token_expiration,
             regional_sts,
+            compose: compose_role_arn.then_some(Compose { partition, account }),
         };
         Self {
             instance,
@@ -159,6 +177,7 @@ impl Settings {
             listen_admission,
             listen_sts,
             listen_health,
+            replica,
             log_format,
             log_level,
         }

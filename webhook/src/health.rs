@@ -1,4 +1,4 @@
-//! `/healthz` and `/readyz`. Ready means: a Pod that is created now would be patched.
+//! `/healthz`, `/readyz` and `/metrics`. Ready means: a Pod that is created now would be patched.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,38 +6,55 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::routing::get;
 
-/// Whether the process can do its job.
+use crate::metrics::Metrics;
+
+/// The text form of OpenMetrics, as Prometheus asks for it.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Whether the process can do its job. Once it is stopping it never can again.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Readiness(Arc<AtomicBool>);
+pub(crate) struct Readiness(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    able: AtomicBool,
+    stopping: AtomicBool,
+}
 
 impl Readiness {
-    pub(crate) fn ready(&self) {
-        self.0.store(true, Ordering::Release);
+    pub(crate) fn set(&self, able: bool) {
+        if self.0.able.swap(able, Ordering::AcqRel) != able {
+            tracing::info!(able, "whether Pods that are created now are patched");
+        }
     }
 
     pub(crate) fn stopping(&self) {
-        self.0.store(false, Ordering::Release);
+        self.0.stopping.store(true, Ordering::Release);
     }
 
     fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.able.load(Ordering::Acquire) && !self.0.stopping.load(Ordering::Acquire)
     }
 }
 
 /// Serves until dropped.
-pub(crate) async fn serve(address: SocketAddr, readiness: Readiness) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    address: SocketAddr,
+    readiness: Readiness,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
-    axum::serve(listener, router(readiness))
+    axum::serve(listener, router(readiness, metrics))
         .await
         .context("the health server ended")
 }
 
-fn router(readiness: Readiness) -> Router {
+fn router(readiness: Readiness, metrics: Arc<Metrics>) -> Router {
     let ready = move || async move {
         if readiness.is_ready() {
             (StatusCode::OK, "ready\n")
@@ -48,9 +65,11 @@ fn router(readiness: Readiness) -> Router {
             )
         }
     };
+    let text = move || async move { ([(header::CONTENT_TYPE, OPEN_METRICS)], metrics.text()) };
     Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
+        .route("/metrics", get(text))
 }
 
 #[cfg(test)]
@@ -61,11 +80,11 @@ mod tests {
     use tower::ServiceExt;
 
     #[tokio::test]
-    async fn ready_only_between_the_first_registration_and_the_end() {
+    async fn ready_only_while_registered_and_never_again_once_stopping() {
         let readiness = Readiness::default();
         let status = async || {
             let request = Request::get("/readyz").body(Body::empty()).unwrap();
-            router(readiness.clone())
+            router(readiness.clone(), Arc::new(Metrics::new()))
                 .oneshot(request)
                 .await
                 .unwrap()
@@ -73,9 +92,12 @@ mod tests {
                 .as_u16()
         };
         assert_eq!(status().await, 503);
-        readiness.ready();
+        readiness.set(true);
         assert_eq!(status().await, 200);
+        readiness.set(false);
+        assert_eq!(status().await, 503);
         readiness.stopping();
+        readiness.set(true);
         assert_eq!(status().await, 503);
     }
 }

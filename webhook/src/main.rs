@@ -7,10 +7,13 @@ mod aws;
 mod directory;
 mod health;
 mod keeper;
+mod leader;
+mod metrics;
 mod sts;
 mod telemetry;
 mod tls;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +21,18 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
+use crate::admission::registration;
 use crate::args::{Args, Settings};
 use crate::directory::Directory;
 use crate::health::Readiness;
+use crate::metrics::Metrics;
 
+/// A Service still sends connections here for a while after the process was told to stop: until the kubelet has seen
+/// that it is not ready, and every node has heard of it.
+const LINGER: Duration = Duration::from_secs(4);
 /// How long requests in flight may take once the process was told to stop.
 const DRAIN: Duration = Duration::from_secs(8);
 
@@ -47,53 +57,25 @@ fn main() -> ExitCode {
 async fn run(settings: Settings) -> anyhow::Result<()> {
     // One crypto library for TLS here and in the Kubernetes client.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let settings = Arc::new(settings);
     let client = kube::Client::try_default()
         .await
         .context("cannot find the Kubernetes API server")?;
-    let readiness = Readiness::default();
-    let (directory, watching) = Directory::watch(client.clone());
-    let directory = Arc::new(directory);
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(health::serve(settings.listen_health, readiness.clone()));
-    tasks.spawn(watching);
-
-    let certificates = tls::Certificates::establish(&client, &settings.namespace)
-        .await
-        .context("cannot make certificates")?;
-    directory.synced().await.context("the watches ended")?;
-    let admission = admission::Admission::new(directory.clone(), &settings);
-    let sts = sts::Front::new(client.clone(), Arc::clone(&directory), Arc::clone(&settings));
-    let handle = axum_server::Handle::new();
-
-    tasks.spawn(admission::serve(
-        settings.listen_admission,
-        certificates.tls(),
-        handle.clone(),
-        admission,
-    ));
-    tasks.spawn(sts::serve(settings.listen_sts, sts));
-    tasks.spawn(
-        certificates
-            .clone()
-            .keep_valid(client.clone(), settings.namespace.clone()),
-    );
-    tasks.spawn(keeper::keep(
-        client.clone(),
-        Arc::clone(&directory),
-        Arc::clone(&settings),
-    ));
-    tasks.spawn(admission::registration::keep(
+    let parts = Parts {
         client,
-        directory,
-        settings,
-        certificates,
-        handle.clone(),
-        readiness.clone(),
-    ));
-
+        settings: Arc::new(settings),
+        metrics: Arc::new(Metrics::new()),
+        readiness: Readiness::default(),
+        admission: axum_server::Handle::new(),
+        stop_sts: watch::channel(()).0,
+    };
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut tasks = JoinSet::new();
+    let duties = tokio::select! {
+        started = parts.start(&mut tasks) => started?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -102,15 +84,128 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
             anyhow::bail!("a task that runs for ever has ended");
         }
     }
-    tracing::info!("stopping");
-    readiness.stopping();
-    handle.graceful_shutdown(Some(DRAIN));
-    let drained = async {
-        while handle.connection_count() > 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let _ = tokio::time::timeout(DRAIN, drained).await;
+    // Another replica takes over at once, not when the Lease runs out.
+    duties.abort();
+    parts.stop().await;
     tasks.shutdown().await;
     Ok(())
+}
+
+/// What the parts of the process share.
+struct Parts {
+    client: kube::Client,
+    settings: Arc<Settings>,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    admission: axum_server::Handle<SocketAddr>,
+    stop_sts: watch::Sender<()>,
+}
+
+impl Parts {
+    /// Starts everything in the order in which one needs the other; returns the duties of the leader.
+    async fn start(&self, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<AbortHandle> {
+        let (client, settings, metrics) = (&self.client, &self.settings, &self.metrics);
+        tasks.spawn(health::serve(
+            settings.listen_health,
+            self.readiness.clone(),
+            Arc::clone(metrics),
+        ));
+        let (directory, watching) = Directory::watch(client, settings, Arc::clone(metrics));
+        let directory = Arc::new(directory);
+        tasks.spawn(watching);
+        let certificates = tls::Certificates::establish(client, &settings.namespace, Arc::clone(metrics))
+            .await
+            .context("cannot make certificates")?;
+        tasks.spawn(
+            certificates
+                .clone()
+                .keep_valid(client.clone(), settings.namespace.clone()),
+        );
+        directory.synced().await.context("the watches ended")?;
+
+        let (events, writing) = admission::Events::new(client.clone());
+        tasks.spawn(writing);
+        let admission = admission::Admission::new(
+            Arc::clone(&directory) as Arc<_>,
+            settings,
+            Arc::clone(metrics),
+            events,
+        );
+        tasks.spawn(admission::serve(
+            settings.listen_admission,
+            certificates.tls(),
+            self.admission.clone(),
+            admission,
+        ));
+        let front = sts::Front::new(
+            client.clone(),
+            Arc::clone(&directory),
+            Arc::clone(settings),
+            Arc::clone(metrics),
+        );
+        tasks.spawn(sts::serve(settings.listen_sts, front, self.stop_sts.subscribe()));
+        self.admission
+            .listening()
+            .await
+            .context("the admission server does not listen")?;
+
+        let (registered, following) = registration::follow(client);
+        tasks.spawn(following);
+        tasks.spawn(registration::keep_ready(
+            registered.clone(),
+            certificates.clone(),
+            self.readiness.clone(),
+        ));
+        Ok(tasks.spawn(self.lead(directory, certificates, registered)))
+    }
+
+    /// What only one replica does: the registration, and the AWS resources of the Recipes.
+    fn lead(
+        &self,
+        directory: Arc<Directory>,
+        certificates: tls::Certificates,
+        registered: registration::Registered,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
+        let (client, settings, metrics) = (
+            self.client.clone(),
+            Arc::clone(&self.settings),
+            Arc::clone(&self.metrics),
+        );
+        let duties = {
+            let (client, settings, metrics) = (client.clone(), Arc::clone(&settings), Arc::clone(&metrics));
+            move || {
+                let registering = registration::keep(
+                    client.clone(),
+                    Arc::clone(&directory),
+                    Arc::clone(&settings),
+                    certificates.clone(),
+                    registered.clone(),
+                );
+                let keeping = keeper::keep(
+                    client.clone(),
+                    Arc::clone(&directory),
+                    Arc::clone(&settings),
+                    Arc::clone(&metrics),
+                );
+                async move { futures::future::try_join(registering, keeping).await.map(|_| ()) }
+            }
+        };
+        let (namespace, replica) = (settings.namespace.clone(), settings.replica.clone());
+        leader::lead(client, namespace, replica, metrics, duties)
+    }
+
+    /// Stops so that nobody notices: first no new connections are sent here, then the last are served.
+    async fn stop(&self) {
+        tracing::info!("stopping");
+        self.readiness.stopping();
+        tokio::time::sleep(LINGER).await;
+        self.admission.graceful_shutdown(Some(DRAIN));
+        self.stop_sts.send_replace(());
+        let drained = async {
+            while self.admission.connection_count() > 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let _ = tokio::time::timeout(DRAIN, drained).await;
+    }
 }

@@ -137,8 +137,8 @@ fn faults(hook: &MutatingWebhook) -> Vec<&'static str> {
         (!service, "it does not lead to our Service"),
         (hook.client_config.ca_bundle.is_none(), "it has no CA"),
         (
-            hook.side_effects != "None",
-            "its sideEffects are not None, so dry runs fail",
+            hook.side_effects != "None" && hook.side_effects != "NoneOnDryRun",
+            "its sideEffects are neither None nor NoneOnDryRun, so dry runs fail",
         ),
         (
             !hook

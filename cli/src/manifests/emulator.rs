@@ -27,7 +27,7 @@ pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> 
     let port = ("edge", EMULATOR_PORT, EMULATOR_PORT, Some(EMULATOR_NODE_PORT));
     Ok(vec![
         Manifest::of(&pod::service(install, EMULATOR, EMULATOR, port))?,
-        Manifest::of(&pod::deployment(install, EMULATOR, pod::Replace::Apart, spec))?,
+        Manifest::of(&pod::deployment(install, EMULATOR, 1, pod::Replace::Apart, spec))?,
     ])
 }
 

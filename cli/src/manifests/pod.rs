@@ -40,8 +40,14 @@ impl Replace {
     }
 }
 
-/// A Deployment of one Pod.
-pub(super) fn deployment(install: &Install, name: &str, replace: Replace, spec: PodSpec) -> Deployment {
+/// A Deployment of so many Pods.
+pub(super) fn deployment(
+    install: &Install,
+    name: &str,
+    replicas: i32,
+    replace: Replace,
+    spec: PodSpec,
+) -> Deployment {
     let selector = BTreeMap::from([(PART_LABEL.to_owned(), name.to_owned())]);
     let mut labels = install.labels();
     labels.extend(selector.clone());
@@ -55,7 +61,7 @@ pub(super) fn deployment(install: &Install, name: &str, replace: Replace, spec: 
     Deployment {
         metadata: install.meta(name, name),
         spec: Some(DeploymentSpec {
-            replicas: Some(1),
+            replicas: Some(replicas),
             revision_history_limit: Some(2),
             selector: LabelSelector {
                 match_labels: Some(selector),

@@ -1,6 +1,8 @@
 //! What the webhook may do: the least that works.
 
-use irsa_emu_core::contract::{API_GROUP, NAMESPACE, WEBHOOK};
+use irsa_emu_core::contract::{
+    API_GROUP, KEEPER_LEASE, KEY_SEED_SECRET, NAMESPACE, WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_TLS_SECRET,
+};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
@@ -8,6 +10,9 @@ use k8s_openapi::api::rbac::v1::{
 
 use super::Install;
 use super::apply::{ApplyError, Manifest};
+
+/// API group of the registration.
+const REGISTRATION: &str = "admissionregistration.k8s.io";
 
 pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> {
     let account = ServiceAccount {
@@ -45,14 +50,18 @@ pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> 
 fn cluster_rules() -> Vec<PolicyRule> {
     vec![
         rule("", &["serviceaccounts"], &["get", "list", "watch"]),
-        rule(API_GROUP, &["recipes"], &["get", "list", "watch"]),
-        rule(API_GROUP, &["recipes/status"], &["get", "patch", "update"]),
-        rule(
-            "admissionregistration.k8s.io",
-            &["mutatingwebhookconfigurations"],
-            &["get", "list", "watch", "create", "patch", "update"],
+        rule(API_GROUP, &["recipes"], &["list", "watch"]),
+        rule(API_GROUP, &["recipes/status"], &["patch"]),
+        // Of an object that does not exist yet no name can be compared, and server-side apply makes it by a patch.
+        rule(REGISTRATION, &["mutatingwebhookconfigurations"], &["create"]),
+        named(
+            rule(
+                REGISTRATION,
+                &["mutatingwebhookconfigurations"],
+                &["list", "watch", "patch"],
+            ),
+            &[WEBHOOK_CONFIGURATION],
         ),
-        rule("", &["events"], &["create", "patch"]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
         PolicyRule {
             // The keys and the issuer of the tokens that the STS front verifies.
@@ -66,9 +75,30 @@ fn cluster_rules() -> Vec<PolicyRule> {
     ]
 }
 
-/// In our own Namespace: the CA, the serving certificate and the key seed.
+/// In our own Namespace: the CA with the serving certificate, the key seed, the ConfigMaps that name roles, the Lease.
 fn own_rules() -> Vec<PolicyRule> {
-    vec![rule("", &["secrets"], &["get", "create", "update", "patch"])]
+    vec![
+        rule("", &["secrets"], &["create"]),
+        named(rule("", &["secrets"], &["get"]), &[KEY_SEED_SECRET]),
+        named(
+            rule("", &["secrets"], &["get", "list", "watch", "update"]),
+            &[WEBHOOK_TLS_SECRET],
+        ),
+        rule("", &["configmaps"], &["list", "watch"]),
+        rule("coordination.k8s.io", &["leases"], &["create"]),
+        named(
+            rule("coordination.k8s.io", &["leases"], &["get", "patch"]),
+            &[KEEPER_LEASE],
+        ),
+    ]
+}
+
+/// The rule, for the objects of these names only.
+fn named(rule: PolicyRule, names: &[&str]) -> PolicyRule {
+    PolicyRule {
+        resource_names: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+        ..rule
+    }
 }
 
 fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {

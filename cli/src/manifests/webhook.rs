@@ -4,14 +4,27 @@ use irsa_emu_core::contract::{
     NAMESPACE, RUN_AS, STS_FRONT, STS_FRONT_PORT, WEBHOOK, WEBHOOK_HEALTH_PORT, WEBHOOK_PORT, emulator_url,
     sts_front_url,
 };
-use k8s_openapi::api::core::v1::Container;
+use k8s_openapi::api::core::v1::{Container, TopologySpreadConstraint};
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::apply::{ApplyError, Manifest};
-use super::{Install, pod};
+use super::{Install, PART_LABEL, pod};
+
+/// While one is replaced the other serves: no Pod that is created then goes without its identity.
+const REPLICAS: i32 = 2;
 
 pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> {
     let mut spec = pod::pod(RUN_AS, container(install));
     spec.service_account_name = Some(WEBHOOK.to_owned());
+    spec.topology_spread_constraints = Some(vec![TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(own_pods()),
+        ..TopologySpreadConstraint::default()
+    }]);
     Ok(vec![
         Manifest::of(&pod::service(
             install,
@@ -28,10 +41,32 @@ pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> 
         Manifest::of(&pod::deployment(
             install,
             WEBHOOK,
+            REPLICAS,
             pod::Replace::Overlapping,
             spec,
         ))?,
+        Manifest::of(&disruption_budget(install))?,
     ])
+}
+
+fn own_pods() -> LabelSelector {
+    LabelSelector {
+        match_labels: Some([(PART_LABEL.to_owned(), WEBHOOK.to_owned())].into()),
+        ..LabelSelector::default()
+    }
+}
+
+/// Draining a node never takes the last one.
+fn disruption_budget(install: &Install) -> PodDisruptionBudget {
+    PodDisruptionBudget {
+        metadata: install.meta(WEBHOOK, WEBHOOK),
+        spec: Some(PodDisruptionBudgetSpec {
+            min_available: Some(IntOrString::Int(1)),
+            selector: Some(own_pods()),
+            ..PodDisruptionBudgetSpec::default()
+        }),
+        status: None,
+    }
 }
 
 fn container(install: &Install) -> Container {

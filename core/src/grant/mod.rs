@@ -1,64 +1,114 @@
-//! What a ServiceAccount's annotations grant to its Pods.
+//! What a ServiceAccount grants to its Pods, out of every place that EKS's webhook looks at.
+//!
+//! In EKS's order (reference: `getPodSpecPatch` and the ServiceAccount cache of the EKS Pod Identity webhook): the list
+//! of Pod Identity associations, the annotations of the ServiceAccount, the `pod-identity-webhook` ConfigMap.
+
+mod annotations;
+mod mistakes;
+mod pod_identities;
+mod role_map;
 
 use std::collections::BTreeMap;
 
-use crate::contract::{AUDIENCE, MIN_TOKEN_EXPIRATION, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION};
+pub(crate) use self::annotations::parse_seconds;
+pub use self::annotations::{Compose, GrantDefaults};
+pub use self::mistakes::{mistakes_of_pod, mistakes_of_service_account};
+pub use self::pod_identities::{PodIdentities, PodIdentitiesError};
+pub use self::role_map::{RoleMap, RoleMapError};
+use crate::contract::{DEFAULT_TOKEN_EXPIRATION, POD_IDENTITY_AUDIENCE};
 
-/// Settings of an install that annotations can override.
+/// How Pods prove who they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GrantDefaults {
-    /// Prefix of the annotations, `eks.amazonaws.com` unless configured.
-    pub annotation_prefix: String,
+pub enum Identity {
+    /// IAM Roles for Service Accounts: the SDK exchanges a projected token for this role. The value is the one that was
+    /// written: EKS injects it even where it is no valid ARN.
+    WebIdentity {
+        /// The role.
+        role_arn: String,
+    },
+    /// EKS Pod Identity: an agent on the node hands out the credentials.
+    PodIdentity,
+}
+
+/// What the Pods of a ServiceAccount are granted, and how their token is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// How Pods prove who they are.
+    pub identity: Identity,
     /// Audience of the projected token.
     pub audience: String,
-    /// Lifetime of the projected token in seconds.
+    /// Lifetime of the projected token in seconds, before the Pod's own annotation.
     pub token_expiration: i64,
     /// Whether `AWS_STS_REGIONAL_ENDPOINTS=regional` is added.
     pub regional_sts: bool,
 }
 
-/// A role, and how the Pod's token for it is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleGrant {
-    /// The annotation's value as written: EKS injects it even where it is no valid ARN.
-    pub role_arn: String,
-    /// Audience of the projected token.
-    pub audience: String,
-    /// Lifetime of the projected token in seconds, at least 600.
-    pub token_expiration: i64,
-    /// Whether `AWS_STS_REGIONAL_ENDPOINTS=regional` is added.
-    pub regional_sts: bool,
-}
-
-/// Reads the grant out of a ServiceAccount's annotations; `None` where they name no role.
-///
-/// An annotation that cannot be read counts as absent, as in EKS (reference section 1.1).
-#[must_use]
-pub fn read_grant(annotations: &BTreeMap<String, String>, defaults: &GrantDefaults) -> Option<RoleGrant> {
-    let get = |name: &str| annotations.get(&format!("{}/{name}", defaults.annotation_prefix));
-    let role_arn = get(ROLE_ARN).filter(|arn| !arn.is_empty())?.clone();
-    Some(RoleGrant {
-        role_arn,
-        audience: get(AUDIENCE)
-            .cloned()
-            .unwrap_or_else(|| defaults.audience.clone()),
-        token_expiration: get(TOKEN_EXPIRATION)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(defaults.token_expiration)
-            .max(MIN_TOKEN_EXPIRATION),
-        regional_sts: get(STS_REGIONAL_ENDPOINTS)
-            .and_then(|text| parse_bool(text))
-            .unwrap_or(defaults.regional_sts),
-    })
-}
-
-/// A boolean as Go's `strconv.ParseBool` reads it, which is what EKS uses.
-fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
+impl Grant {
+    /// The role that Pods may assume by web identity.
+    #[must_use]
+    pub fn role_arn(&self) -> Option<&str> {
+        match &self.identity {
+            Identity::WebIdentity { role_arn } => Some(role_arn),
+            Identity::PodIdentity => None,
+        }
     }
+}
+
+/// What is configured beside the annotations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GrantTables {
+    /// The ConfigMap `pod-identity-webhook`.
+    pub role_map: RoleMap,
+    /// The ServiceAccounts with an EKS Pod Identity association.
+    pub pod_identities: PodIdentities,
+}
+
+/// What a ServiceAccount grants; `None` where nothing names a role for it. `annotations` is `None` where the
+/// ServiceAccount is not known.
+#[must_use]
+pub fn grant_for(
+    namespace: &str,
+    name: &str,
+    annotations: Option<&BTreeMap<String, String>>,
+    tables: &GrantTables,
+    defaults: &GrantDefaults,
+) -> Option<Grant> {
+    let annotated = annotations.map(|annotations| annotations::read(annotations, defaults));
+    if tables.pod_identities.names(namespace, name) {
+        // The list holds neither, so both come from where the older method has them: never from `*`, and from no flag
+        // where the ServiceAccount is not known.
+        let mapped = tables.role_map.exact(namespace, name);
+        let (regional_sts, token_expiration) = match (&annotated, mapped) {
+            (Some(settings), _) => (settings.regional_sts, settings.token_expiration),
+            (None, Some(entry)) => (entry.regional_sts, entry.token_expiration(defaults)),
+            (None, None) => (false, DEFAULT_TOKEN_EXPIRATION),
+        };
+        return Some(Grant {
+            identity: Identity::PodIdentity,
+            audience: POD_IDENTITY_AUDIENCE.to_owned(),
+            token_expiration,
+            regional_sts,
+        });
+    }
+    if let Some(settings) = annotated
+        && let Some(role_arn) = settings.role_arn
+    {
+        return Some(Grant {
+            identity: Identity::WebIdentity { role_arn },
+            audience: settings.audience,
+            token_expiration: settings.token_expiration,
+            regional_sts: settings.regional_sts,
+        });
+    }
+    let entry = tables.role_map.get(namespace, name)?;
+    (!entry.role_arn.is_empty()).then(|| Grant {
+        identity: Identity::WebIdentity {
+            role_arn: entry.role_arn.clone(),
+        },
+        audience: entry.audience.clone(),
+        token_expiration: entry.token_expiration(defaults),
+        regional_sts: entry.regional_sts,
+    })
 }
 
 #[cfg(test)]
@@ -70,75 +120,99 @@ mod tests {
         GrantDefaults {
             annotation_prefix: EKS_PREFIX.into(),
             audience: "sts.amazonaws.com".into(),
-            token_expiration: 86_400,
-            regional_sts: false,
-        }
-    }
-
-    fn grant(pairs: &[(&str, &str)]) -> Option<RoleGrant> {
-        let annotations = pairs
-            .iter()
-            .map(|(k, v)| (format!("{EKS_PREFIX}/{k}"), (*v).to_owned()))
-            .collect();
-        read_grant(&annotations, &defaults())
-    }
-
-    #[test]
-    fn no_or_an_empty_role_arn_grants_nothing() {
-        assert_eq!(grant(&[("audience", "x")]), None);
-        assert_eq!(grant(&[("role-arn", "")]), None);
-    }
-
-    #[test]
-    fn annotations_beat_the_defaults() {
-        let read = grant(&[
-            ("role-arn", "r"),
-            ("audience", ""),
-            ("token-expiration", "1200"),
-            ("sts-regional-endpoints", "T"),
-        ]);
-        let expected = RoleGrant {
-            role_arn: "r".into(),
-            audience: String::new(),
-            token_expiration: 1200,
+            token_expiration: 43_200,
             regional_sts: true,
-        };
-        assert_eq!(read, Some(expected));
+            compose: None,
+        }
+    }
+
+    fn annotated(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(key, value)| (format!("{EKS_PREFIX}/{key}"), (*value).to_owned()))
+            .collect()
+    }
+
+    fn tables() -> GrantTables {
+        let (role_map, problems) = RoleMap::parse(
+            r#"{"n/mapped": {"RoleARN": "exact", "Audience": "a", "TokenExpiration": 900},
+                "*/mapped": {"RoleARN": "any"}, "n/empty": {"Audience": "a"}, "*/empty": {"RoleARN": "any"},
+                "n/annotated": {"RoleARN": "exact"}, "n/associated": {"TokenExpiration": 1200}}"#,
+        )
+        .unwrap();
+        assert!(problems.is_empty(), "{problems:?}");
+        let pod_identities =
+            PodIdentities::parse(br#"{"identities": [{"namespace": "n", "serviceAccount": "associated"}]}"#)
+                .unwrap();
+        GrantTables {
+            role_map,
+            pod_identities,
+        }
+    }
+
+    fn role(namespace: &str, name: &str, annotations: Option<&BTreeMap<String, String>>) -> Option<String> {
+        let grant = grant_for(namespace, name, annotations, &tables(), &defaults())?;
+        grant.role_arn().map(str::to_owned)
     }
 
     #[test]
-    fn an_unreadable_annotation_counts_as_absent_and_short_lifetimes_are_raised() {
-        for (text, seconds) in [
-            ("soon", 86_400),
-            ("", 86_400),
-            ("0x10", 86_400),
-            ("-1", 600),
-            ("599", 600),
-            ("99999999", 99_999_999),
-        ] {
-            assert_eq!(
-                grant(&[("role-arn", "r"), ("token-expiration", text)])
-                    .unwrap()
-                    .token_expiration,
-                seconds,
-                "{text}"
-            );
-        }
-        assert!(
-            !grant(&[("role-arn", "r"), ("sts-regional-endpoints", "yes")])
-                .unwrap()
-                .regional_sts
+    fn an_annotated_role_wins_over_the_config_map() {
+        let own = annotated(&[("role-arn", "own")]);
+        assert_eq!(role("n", "annotated", Some(&own)).as_deref(), Some("own"));
+        assert_eq!(
+            role("n", "annotated", Some(&BTreeMap::new())).as_deref(),
+            Some("exact")
         );
     }
 
     #[test]
-    fn the_prefix_is_configurable() {
-        let annotations = BTreeMap::from([("iam.example.org/role-arn".to_owned(), "r".to_owned())]);
-        assert_eq!(read_grant(&annotations, &defaults()), None);
-        let mine = GrantDefaults {
-            annotation_prefix: "iam.example.org".into(),
-            ..defaults()
-        };
-        assert_eq!(read_grant(&annotations, &mine).unwrap().role_arn, "r");
+    fn the_config_map_is_asked_for_the_namespace_first_and_then_for_the_star() {
+        assert_eq!(role("n", "mapped", None).as_deref(), Some("exact"));
+        assert_eq!(role("other", "mapped", None).as_deref(), Some("any"));
+        assert_eq!(
+            role("n", "empty", None),
+            None,
+            "an entry without a role still hides the star"
+        );
+        assert_eq!(role("n", "nobody", None), None);
+    }
+
+    #[test]
+    fn the_config_map_brings_its_own_audience_and_lifetime() {
+        let get = |namespace| grant_for(namespace, "mapped", None, &tables(), &defaults()).unwrap();
+        let (exact, any) = (get("n"), get("other"));
+        assert_eq!((exact.audience.as_str(), exact.token_expiration), ("a", 900));
+        assert_eq!(
+            (any.audience.as_str(), any.token_expiration, any.regional_sts),
+            ("", 43_200, false)
+        );
+    }
+
+    #[test]
+    fn a_pod_identity_association_wins_over_a_role() {
+        let own = annotated(&[("role-arn", "own"), ("token-expiration", "7200")]);
+        let bare = BTreeMap::new();
+        let with = |annotations| grant_for("n", "associated", annotations, &tables(), &defaults()).unwrap();
+        let grant = with(Some(&own));
+        assert_eq!(grant.identity, Identity::PodIdentity);
+        assert_eq!(
+            (
+                grant.audience.as_str(),
+                grant.token_expiration,
+                grant.regional_sts
+            ),
+            ("pods.eks.amazonaws.com", 7200, true)
+        );
+        assert_eq!(
+            with(Some(&bare)).token_expiration,
+            43_200,
+            "the flag, where the ServiceAccount is known"
+        );
+        let unknown = with(None);
+        assert_eq!(
+            (unknown.token_expiration, unknown.regional_sts),
+            (1200, false),
+            "the ConfigMap, where it is not"
+        );
     }
 }

@@ -2,28 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::Plan;
+use super::{Method, Plan};
 use crate::contract::{
-    AUTHORIZATION_TOKEN_FILE, CREDENTIALS_MOUNT, SHARED_CREDENTIALS_FILE, TOKEN_FILE, TOKEN_MOUNT, env,
-    sidecar_url,
+    AUTHORIZATION_TOKEN_FILE, CREDENTIALS_MOUNT, POD_IDENTITY_URL, SHARED_CREDENTIALS_FILE, env, sidecar_url,
 };
-use crate::pod_view::{ContainerView, PodView};
-use crate::rules::Delivery;
+use crate::grant::Identity;
+use crate::pod_view::ContainerView;
 
 /// The role and the token: EKS adds both or neither.
-pub(super) const WEB_IDENTITY: [&str; 2] = [env::ROLE_ARN, env::TOKEN_FILE];
+const WEB_IDENTITY: [&str; 2] = [env::ROLE_ARN, env::TOKEN_FILE];
 const CONTAINER_CREDENTIALS: [&str; 2] = [env::CONTAINER_URI, env::CONTAINER_TOKEN_FILE];
 const REGION: [&str; 2] = [env::REGION, env::DEFAULT_REGION];
 
 /// Variables to append to a container's `env`, in EKS's order, then those that only a local cluster needs.
 pub(super) fn variables(plan: &Plan<'_>, container: ContainerView<'_>) -> Vec<Value> {
     let mut wanted: Vec<(&str, String)> = Vec::new();
-    if plan.delivery == Delivery::Sidecar || !eks_leaves_alone(container) {
+    if !eks_leaves_alone(plan.method, container) {
         regional_sts(plan, container, &mut wanted);
         region(plan, container, &mut wanted);
-        match plan.delivery {
-            Delivery::WebIdentity => web_identity(plan, container, &mut wanted),
-            Delivery::Sidecar => container_credentials(plan, container, &mut wanted),
+        match plan.method {
+            Method::WebIdentity => web_identity(plan, container, &mut wanted),
+            Method::Sidecar => container_credentials(plan, container, &mut wanted),
+            Method::PodIdentity => pod_identity(plan, container, &mut wanted),
         }
     }
     if !plan.input.config.strict_eks {
@@ -41,8 +41,14 @@ pub(super) fn variables(plan: &Plan<'_>, container: ContainerView<'_>) -> Vec<Va
 }
 
 /// EKS's early exit: a container that sets all of it itself is not touched, and gets no mount either.
-pub(super) fn eks_leaves_alone(container: ContainerView<'_>) -> bool {
-    container.sets_any(&WEB_IDENTITY)
+pub(super) fn eks_leaves_alone(method: Method, container: ContainerView<'_>) -> bool {
+    let identity = match method {
+        Method::WebIdentity => WEB_IDENTITY,
+        Method::PodIdentity => CONTAINER_CREDENTIALS,
+        // Not EKS's.
+        Method::Sidecar => return false,
+    };
+    container.sets_any(&identity)
         && container.sets_any(&REGION)
         && container.sets(env::STS_REGIONAL_ENDPOINTS)
 }
@@ -72,9 +78,18 @@ fn region(plan: &Plan<'_>, container: ContainerView<'_>, wanted: &mut Vec<(&str,
 }
 
 fn web_identity(plan: &Plan<'_>, container: ContainerView<'_>, wanted: &mut Vec<(&str, String)>) {
-    if !container.sets_any(&WEB_IDENTITY) {
-        wanted.push((env::ROLE_ARN, plan.grant.role_arn.clone()));
-        wanted.push((env::TOKEN_FILE, token_path(plan.pod)));
+    if let Identity::WebIdentity { role_arn } = &plan.grant.identity
+        && !container.sets_any(&WEB_IDENTITY)
+    {
+        wanted.push((env::ROLE_ARN, role_arn.clone()));
+        wanted.push((env::TOKEN_FILE, token_path(plan)));
+    }
+}
+
+fn pod_identity(plan: &Plan<'_>, container: ContainerView<'_>, wanted: &mut Vec<(&str, String)>) {
+    if !container.sets_any(&CONTAINER_CREDENTIALS) {
+        wanted.push((env::CONTAINER_URI, POD_IDENTITY_URL.to_owned()));
+        wanted.push((env::CONTAINER_TOKEN_FILE, token_path(plan)));
     }
 }
 
@@ -102,15 +117,16 @@ fn endpoints(plan: &Plan<'_>, container: ContainerView<'_>, wanted: &mut Vec<(&s
         wanted.push((env::ENDPOINT, config.emulator_url.clone()));
     }
     // The web identity provider of Go's SDK v2 honours only the variable of the service.
-    if plan.delivery == Delivery::WebIdentity && !container.sets(env::ENDPOINT_STS) {
+    if plan.method == Method::WebIdentity && !container.sets(env::ENDPOINT_STS) {
         wanted.push((env::ENDPOINT_STS, config.sts_url.clone()));
     }
 }
 
 /// Path of the token as the container sees it; EKS changes it for Windows, but not the mount.
-fn token_path(pod: PodView<'_>) -> String {
-    let path = format!("{TOKEN_MOUNT}/{TOKEN_FILE}");
-    if pod.is_windows() {
+fn token_path(plan: &Plan<'_>) -> String {
+    let place = plan.method.token();
+    let path = format!("{}/{}", place.mount, place.file);
+    if plan.pod.selects_windows() {
         format!("C:{}", path.replace('/', "\\"))
     } else {
         path

@@ -4,17 +4,20 @@ mod env;
 mod sidecar;
 mod volumes;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::contract::{
-    CONFIG_HASH, DELIVERY, INJECTED, MIN_TOKEN_EXPIRATION, MIRROR_ANNOTATION, SIDECAR, SKIP_CONTAINERS,
-    SKIP_LABEL, TOKEN_EXPIRATION,
+    CONFIG_HASH, DEFAULT_TOKEN_EXPIRATION, DELIVERY, INJECTED, MAX_TOKEN_EXPIRATION, MIN_TOKEN_EXPIRATION,
+    MIRROR_ANNOTATION, POD_IDENTITY_LABEL, POD_IDENTITY_MIN_EXPIRATION, SIDECAR, SKIP_CONTAINERS, SKIP_LABEL,
+    TOKEN_EXPIRATION,
 };
-use crate::grant::RoleGrant;
+use crate::grant::{Grant, Identity, mistakes_of_pod, mistakes_of_service_account, parse_seconds};
 use crate::patch::Additions;
-use crate::pod_view::{ContainerList, ContainerView, PodView};
-use crate::rules::{Delivery, DeliverySources, RuleEffect, choose_delivery};
+use crate::pod_view::{ContainerList, ContainerView, PodView, wrong_type};
+use crate::rules::{Delivery, DeliverySources, RuleEffect, choose_delivery, delivery_annotation};
 
 /// Settings of an install that shape every patch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,16 +45,18 @@ pub struct InjectConfig {
 pub struct PlanInput<'a> {
     /// The Pod as the API server sent it.
     pub pod: &'a Value,
+    /// The annotations of its ServiceAccount; `None` where it is not known.
+    pub service_account: Option<&'a BTreeMap<String, String>>,
     /// What its ServiceAccount grants; `None` where it grants no role.
-    pub grant: Option<&'a RoleGrant>,
-    /// The ServiceAccount's `irsa-emu.dev/delivery` annotation.
-    pub service_account_delivery: Option<&'a str>,
+    pub grant: Option<&'a Grant>,
     /// The Namespace's `irsa-emu.dev/delivery` label.
     pub namespace_delivery: Option<&'a str>,
     /// What the Recipes' rules add for this ServiceAccount.
     pub effect: &'a RuleEffect,
     /// Settings of the install.
     pub config: &'a InjectConfig,
+    /// A random number: tokens of EKS Pod Identity do not all expire at once.
+    pub jitter: u32,
 }
 
 /// What becomes of a Pod.
@@ -62,47 +67,100 @@ pub enum Outcome {
         /// `add` operations only.
         patch: json_patch::Patch,
         /// How the Pod gets its credentials.
-        delivery: Delivery,
-        /// Probable mistakes in the Pod, as sentences for its author.
+        method: Method,
+        /// Probable mistakes, as sentences for the Pod's author.
         warnings: Vec<String>,
     },
     /// The Pod is left alone.
     Skipped {
         /// Why.
         reason: SkipReason,
-        /// Probable mistakes in the Pod, as sentences for its author.
+        /// Probable mistakes, as sentences for the Pod's author.
         warnings: Vec<String>,
     },
+    /// The object is none that Kubernetes could read as a Pod; the sentence says where. EKS denies it.
+    Malformed(String),
+}
+
+/// How a Pod gets its credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Delivery `web-identity`.
+    WebIdentity,
+    /// Delivery `sidecar`.
+    Sidecar,
+    /// EKS Pod Identity, for which there is no choice of delivery.
+    PodIdentity,
+}
+
+impl Method {
+    /// Every method.
+    pub const ALL: [Self; 3] = [Self::WebIdentity, Self::Sidecar, Self::PodIdentity];
+
+    /// A fixed word for logs, metric labels and the mark on the Pod.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WebIdentity => Delivery::WebIdentity.as_str(),
+            Self::Sidecar => Delivery::Sidecar.as_str(),
+            Self::PodIdentity => "pod-identity",
+        }
+    }
+}
+
+impl From<Delivery> for Method {
+    fn from(delivery: Delivery) -> Self {
+        match delivery {
+            Delivery::WebIdentity => Self::WebIdentity,
+            Delivery::Sidecar => Self::Sidecar,
+        }
+    }
 }
 
 /// Why a Pod is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SkipReason {
-    /// Its ServiceAccount has no `role-arn` annotation.
+    /// Its ServiceAccount names no role.
     NoRoleArn,
     /// Its ServiceAccount does not exist (yet).
     NoServiceAccount,
+    /// Whether its ServiceAccount names a role could not be found out.
+    LookupFailed,
     /// The Pod has the label that switches injection off.
     SkipLabel,
     /// It is a mirror Pod of the kubelet.
     MirrorPod,
     /// Everything is there already.
     AlreadyInjected,
-    /// Every container is listed in `skip-containers`.
+    /// Every container that delivery `sidecar` would serve is listed in `skip-containers`.
     AllContainersSkipped,
-    /// The object is no Pod: it has no list of containers.
+    /// The object has no containers.
     NotAPod,
     /// Delivery `sidecar` cannot serve a Pod on the host's network: its port would be the host's.
     HostNetwork,
 }
 
 impl SkipReason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::NoRoleArn,
+        Self::NoServiceAccount,
+        Self::LookupFailed,
+        Self::SkipLabel,
+        Self::MirrorPod,
+        Self::AlreadyInjected,
+        Self::AllContainersSkipped,
+        Self::NotAPod,
+        Self::HostNetwork,
+    ];
+
     /// A fixed word for logs and metric labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoRoleArn => "no-role-arn",
             Self::NoServiceAccount => "no-service-account",
+            Self::LookupFailed => "lookup-failed",
             Self::SkipLabel => "skip-label",
             Self::MirrorPod => "mirror-pod",
             Self::AlreadyInjected => "already-injected",
@@ -116,6 +174,9 @@ impl SkipReason {
 /// Plans the patch for one Pod.
 #[must_use]
 pub fn plan_patch(input: &PlanInput<'_>) -> Outcome {
+    if let Some(problem) = wrong_type(input.pod) {
+        return Outcome::Malformed(problem);
+    }
     let Some(pod) = PodView::new(input.pod) else {
         return skipped(SkipReason::NotAPod, Vec::new());
     };
@@ -125,50 +186,42 @@ pub fn plan_patch(input: &PlanInput<'_>) -> Outcome {
     if pod.has_label(SKIP_LABEL) {
         return skipped(SkipReason::SkipLabel, Vec::new());
     }
+    let mut warnings = mistakes(pod, input);
     let Some(grant) = input.grant else {
-        return skipped(SkipReason::NoRoleArn, Vec::new());
+        let reason = match input.service_account {
+            Some(_) => SkipReason::NoRoleArn,
+            None => SkipReason::NoServiceAccount,
+        };
+        return skipped(reason, warnings);
     };
-
-    let mut warnings = Vec::new();
-    let delivery = delivery_of(pod, input, &mut warnings);
-    if delivery == Delivery::Sidecar && pod.is_host_network() {
+    let method = method_of(pod, grant, input, &mut warnings);
+    if method == Method::Sidecar && pod.is_host_network() {
         warnings.push(
             "delivery sidecar cannot serve a Pod with hostNetwork; use delivery web-identity".to_owned(),
         );
         return skipped(SkipReason::HostNetwork, warnings);
     }
     let skip = skipped_containers(pod, &input.config.annotation_prefix);
-    let served: Vec<ContainerView<'_>> = served_containers(pod, delivery)
+    let served: Vec<ContainerView<'_>> = served_containers(pod, method)
         .filter(|container| !skip.iter().any(|name| name == container.name()))
         .collect();
-    if served.is_empty() {
+    // EKS adds its volume all the same; a sidecar that serves nobody would be a joke.
+    if served.is_empty() && method == Method::Sidecar {
         return skipped(SkipReason::AllContainersSkipped, warnings);
     }
-
     let plan = Plan {
         pod,
         grant,
-        delivery,
+        method,
         input,
     };
-    let mut additions = Additions::default();
-    volumes::add_volumes(&plan, &mut additions);
-    for container in &served {
-        plan.serve(*container, &mut additions, &mut warnings);
-    }
-    // Last, as it moves the init containers that the paths above speak of.
-    if delivery == Delivery::Sidecar {
-        sidecar::add_sidecar(&plan, &mut additions);
-    }
+    let additions = plan.additions(&served, &mut warnings);
     if additions.is_empty() {
         return skipped(SkipReason::AlreadyInjected, warnings);
     }
-    if !input.config.strict_eks {
-        mark(&plan, &mut additions);
-    }
     Outcome::Patched {
         patch: additions.into_patch(),
-        delivery,
+        method,
         warnings,
     }
 }
@@ -176,31 +229,56 @@ pub fn plan_patch(input: &PlanInput<'_>) -> Outcome {
 /// One Pod's plan: what every part of the patch is made from.
 struct Plan<'a> {
     pod: PodView<'a>,
-    grant: &'a RoleGrant,
-    delivery: Delivery,
+    grant: &'a Grant,
+    method: Method,
     input: &'a PlanInput<'a>,
 }
 
 impl Plan<'_> {
+    /// Everything that the Pod lacks.
+    fn additions(&self, served: &[ContainerView<'_>], warnings: &mut Vec<String>) -> Additions {
+        let mut additions = Additions::default();
+        if self.method == Method::PodIdentity {
+            self.label(&mut additions);
+        }
+        volumes::add_volumes(self, &mut additions);
+        for container in served {
+            self.serve(*container, &mut additions, warnings);
+        }
+        // Last, as it moves the init containers that the paths above speak of.
+        if self.method == Method::Sidecar {
+            sidecar::add_sidecar(self, &mut additions);
+        }
+        if !additions.is_empty() && !self.input.config.strict_eks {
+            mark(self, &mut additions);
+        }
+        additions
+    }
+
     /// Lifetime of the Pod's token in seconds: the Pod's own annotation wins over the ServiceAccount's.
     fn token_expiration(&self) -> i64 {
         let key = format!("{}/{TOKEN_EXPIRATION}", self.input.config.annotation_prefix);
-        let own = self
-            .pod
-            .annotation(&key)
-            .and_then(|text| text.parse::<i64>().ok());
-        own.unwrap_or(self.grant.token_expiration)
-            .max(MIN_TOKEN_EXPIRATION)
+        let own = self.pod.annotation(&key).and_then(parse_seconds);
+        let seconds = own
+            .unwrap_or(self.grant.token_expiration)
+            .clamp(MIN_TOKEN_EXPIRATION, MAX_TOKEN_EXPIRATION);
+        if self.method == Method::PodIdentity && seconds == DEFAULT_TOKEN_EXPIRATION {
+            let span = DEFAULT_TOKEN_EXPIRATION - POD_IDENTITY_MIN_EXPIRATION + 1;
+            POD_IDENTITY_MIN_EXPIRATION + i64::from(self.input.jitter) % span
+        } else {
+            seconds
+        }
+    }
+
+    /// The label by which EKS's agent and its users find Pods.
+    fn label(&self, additions: &mut Additions) {
+        let label = vec![(POD_IDENTITY_LABEL.to_owned(), Value::from("enabled"))];
+        add_to_metadata(self.pod, "labels", label, additions);
     }
 
     /// Adds to one container what it lacks.
     fn serve(&self, container: ContainerView<'_>, additions: &mut Additions, warnings: &mut Vec<String>) {
-        if container.sets("AWS_ACCESS_KEY_ID") {
-            let name = container.name();
-            warnings.push(format!(
-                "container {name}: AWS_ACCESS_KEY_ID is set and wins over the role in every AWS SDK"
-            ));
-        }
+        warn_of_static_keys(container, warnings);
         let path = [
             "spec".to_owned(),
             container.list.key().to_owned(),
@@ -225,13 +303,42 @@ fn skipped(reason: SkipReason, warnings: Vec<String>) -> Outcome {
     Outcome::Skipped { reason, warnings }
 }
 
-fn delivery_of(pod: PodView<'_>, input: &PlanInput<'_>, warnings: &mut Vec<String>) -> Delivery {
+/// Probable mistakes in the annotations of the Pod and its ServiceAccount.
+fn mistakes(pod: PodView<'_>, input: &PlanInput<'_>) -> Vec<String> {
+    let prefix = &input.config.annotation_prefix;
+    let mut found = mistakes_of_pod(pod.annotations(), prefix);
+    if let Some(annotations) = input.service_account {
+        found.extend(mistakes_of_service_account(annotations, prefix));
+    }
+    found
+}
+
+/// Keys in the environment win over any role in every AWS SDK.
+fn warn_of_static_keys(container: ContainerView<'_>, warnings: &mut Vec<String>) {
+    let name = container.name();
+    if container.sets("AWS_ACCESS_KEY_ID") {
+        warnings.push(format!(
+            "container {name}: AWS_ACCESS_KEY_ID is set and wins over the role in every AWS SDK"
+        ));
+    }
+    // What a Secret holds is not ours to read; its name tells enough to warn.
+    for source in container.suspicious_sources() {
+        warnings.push(format!(
+            "container {name}: if {source} of envFrom holds AWS_ACCESS_KEY_ID, that wins over the role in every AWS SDK"
+        ));
+    }
+}
+
+fn method_of(pod: PodView<'_>, grant: &Grant, input: &PlanInput<'_>, warnings: &mut Vec<String>) -> Method {
+    if grant.identity == Identity::PodIdentity {
+        return Method::PodIdentity;
+    }
     if input.config.strict_eks {
-        return Delivery::WebIdentity;
+        return Method::WebIdentity;
     }
     let (delivery, unknown) = choose_delivery(&DeliverySources {
         pod: pod.annotation(DELIVERY),
-        service_account: input.service_account_delivery,
+        service_account: input.service_account.and_then(delivery_annotation),
         rule: input.effect.delivery,
         namespace_label: input.namespace_delivery,
         default: input.config.default_delivery,
@@ -242,12 +349,18 @@ fn delivery_of(pod: PodView<'_>, input: &PlanInput<'_>, warnings: &mut Vec<Strin
             delivery.as_str()
         ));
     }
-    delivery
+    if delivery == Delivery::Sidecar && pod.is_windows() {
+        warnings.push(
+            "the sidecar does not run on Windows; the Pod gets delivery web-identity in its place".to_owned(),
+        );
+        return Method::WebIdentity;
+    }
+    delivery.into()
 }
 
-/// The containers that a delivery serves: all but our own, and but those that run before it.
-fn served_containers(pod: PodView<'_>, delivery: Delivery) -> impl Iterator<Item = ContainerView<'_>> {
-    let first_init = if delivery == Delivery::Sidecar {
+/// The containers that a method serves: all but our own, and but those that run before it.
+fn served_containers(pod: PodView<'_>, method: Method) -> impl Iterator<Item = ContainerView<'_>> {
+    let first_init = if method == Method::Sidecar {
         sidecar::insert_at(pod)
     } else {
         0
@@ -311,26 +424,24 @@ fn quoted_field(text: &str) -> Option<(String, &str)> {
 /// Marks the Pod as injected, and with which settings, so that stale Pods can be found.
 fn mark(plan: &Plan<'_>, additions: &mut Additions) {
     let marks = vec![
-        (INJECTED.to_owned(), Value::from(plan.delivery.as_str())),
+        (INJECTED.to_owned(), Value::from(plan.method.as_str())),
         (CONFIG_HASH.to_owned(), Value::from(config_hash(plan))),
     ];
-    let pod = plan.pod.raw();
-    match pod.get("metadata") {
-        Some(metadata) => additions.set_absent(&["metadata".to_owned()], metadata, "annotations", marks),
-        None => additions.set_absent(
-            &[],
-            pod,
-            "metadata",
-            vec![("annotations".to_owned(), marks.into_iter().collect())],
-        ),
-    }
+    add_to_metadata(plan.pod, "annotations", marks, additions);
+}
+
+/// Adds entries to a map of the Pod's metadata.
+fn add_to_metadata(pod: PodView<'_>, map: &str, entries: Vec<(String, Value)>, additions: &mut Additions) {
+    additions.make_object(&[], pod.raw(), "metadata");
+    let metadata = pod.raw().get("metadata").unwrap_or(&Value::Null);
+    additions.set_absent(&["metadata".to_owned()], metadata, map, entries);
 }
 
 /// Twelve hexadecimal digits over everything but the Pod that shapes the patch.
 fn config_hash(plan: &Plan<'_>) -> String {
     let shape = format!(
         "{:?}\n{:?}\n{:?}\n{:?}",
-        plan.grant, plan.delivery, plan.input.effect, plan.input.config
+        plan.grant, plan.method, plan.input.effect, plan.input.config
     );
     let digest = Sha256::digest(shape);
     let first_bytes = digest

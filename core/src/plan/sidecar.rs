@@ -62,7 +62,7 @@ fn container(plan: &Plan<'_>) -> Value {
         "image": config.sidecar_image,
         "imagePullPolicy": "IfNotPresent",
         "env": [
-            {"name": env::ROLE_ARN, "value": plan.grant.role_arn},
+            {"name": env::ROLE_ARN, "value": plan.grant.role_arn()},
             {"name": env::TOKEN_FILE, "value": format!("{TOKEN_MOUNT}/{TOKEN_FILE}")},
             {"name": sidecar_env::STS_URL, "value": config.sts_url},
             {"name": sidecar_env::LISTEN, "value": format!("127.0.0.1:{SIDECAR_PORT}")},
@@ -74,10 +74,6 @@ fn container(plan: &Plan<'_>) -> Value {
             mount(TOKEN_VOLUME, TOKEN_MOUNT, true),
             mount(CREDENTIALS_VOLUME, CREDENTIALS_MOUNT, false),
         ],
-        "resources": {
-            "requests": {"cpu": "5m", "memory": "8Mi"},
-            "limits": {"cpu": "200m", "memory": "32Mi"},
-        },
         // On the container, as Pod Security "restricted" does not accept all of it from the Pod.
         "securityContext": {
             "allowPrivilegeEscalation": false,
@@ -90,6 +86,13 @@ fn container(plan: &Plan<'_>) -> Value {
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     });
+    // Kubernetes refuses a Pod whose containers ask for more than the Pod itself: there its own resources bound ours too.
+    if !plan.pod.has_own_resources() {
+        container["resources"] = json!({
+            "requests": {"cpu": "5m", "memory": "8Mi"},
+            "limits": {"cpu": "200m", "memory": "32Mi"},
+        });
+    }
     if config.native_sidecars {
         container["restartPolicy"] = json!("Always");
         // The app starts when this passes. It asks by exec, as the endpoint listens on loopback only; and for an hour,

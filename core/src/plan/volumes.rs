@@ -2,11 +2,37 @@
 
 use serde_json::{Value, json};
 
-use super::{Plan, env};
-use crate::contract::{CREDENTIALS_MOUNT, CREDENTIALS_VOLUME, TOKEN_FILE, TOKEN_MOUNT, TOKEN_VOLUME};
+use super::{Method, Plan, env};
+use crate::contract::{
+    CREDENTIALS_MOUNT, CREDENTIALS_VOLUME, POD_IDENTITY_MOUNT, POD_IDENTITY_TOKEN, TOKEN_FILE, TOKEN_MOUNT,
+    TOKEN_VOLUME,
+};
 use crate::patch::Additions;
 use crate::pod_view::ContainerView;
-use crate::rules::Delivery;
+
+/// Where the token of a method is.
+pub(super) struct TokenPlace {
+    pub(super) volume: &'static str,
+    pub(super) mount: &'static str,
+    pub(super) file: &'static str,
+}
+
+impl Method {
+    pub(super) fn token(self) -> TokenPlace {
+        match self {
+            Self::WebIdentity | Self::Sidecar => TokenPlace {
+                volume: TOKEN_VOLUME,
+                mount: TOKEN_MOUNT,
+                file: TOKEN_FILE,
+            },
+            Self::PodIdentity => TokenPlace {
+                volume: POD_IDENTITY_TOKEN,
+                mount: POD_IDENTITY_MOUNT,
+                file: POD_IDENTITY_TOKEN,
+            },
+        }
+    }
+}
 
 /// What a container needs of our volume.
 pub(super) enum Mount {
@@ -26,10 +52,10 @@ pub(super) enum Mount {
 /// Adds the volumes that the Pod lacks, the token first, where EKS puts it.
 pub(super) fn add_volumes(plan: &Plan<'_>, additions: &mut Additions) {
     let mut volumes = Vec::new();
-    if !plan.pod.has_volume(TOKEN_VOLUME) {
+    if !plan.pod.has_volume(plan.method.token().volume) {
         volumes.push(token_volume(plan));
     }
-    if plan.delivery == Delivery::Sidecar && !plan.pod.has_volume(CREDENTIALS_VOLUME) {
+    if plan.method == Method::Sidecar && !plan.pod.has_volume(CREDENTIALS_VOLUME) {
         volumes
             .push(json!({"name": CREDENTIALS_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}));
     }
@@ -38,9 +64,16 @@ pub(super) fn add_volumes(plan: &Plan<'_>, additions: &mut Additions) {
 
 /// The mount that a container of the app lacks.
 pub(super) fn mount_for(plan: &Plan<'_>, container: ContainerView<'_>) -> Mount {
-    let (volume, path, needless) = match plan.delivery {
-        Delivery::WebIdentity => (TOKEN_VOLUME, TOKEN_MOUNT, env::eks_leaves_alone(container)),
-        Delivery::Sidecar => (
+    let (volume, path, needless) = match plan.method {
+        Method::WebIdentity | Method::PodIdentity => {
+            let place = plan.method.token();
+            (
+                place.volume,
+                place.mount,
+                env::eks_leaves_alone(plan.method, container),
+            )
+        }
+        Method::Sidecar => (
             CREDENTIALS_VOLUME,
             CREDENTIALS_MOUNT,
             env::has_own_identity(container),
@@ -71,7 +104,7 @@ fn token_volume(plan: &Plan<'_>) -> Value {
     let token = json!({"serviceAccountToken": {
         "audience": plan.grant.audience,
         "expirationSeconds": plan.token_expiration(),
-        "path": TOKEN_FILE,
+        "path": plan.method.token().file,
     }});
-    json!({"name": TOKEN_VOLUME, "projected": {"sources": [token]}})
+    json!({"name": plan.method.token().volume, "projected": {"sources": [token]}})
 }

@@ -32,10 +32,10 @@ pub(crate) fn up_makes_everything(world: &World) -> Result<()> {
         .up()?
         .code(0)?
         .says(&format!("http://127.0.0.1:{HOST_PORT}"))?;
-    for name in ["irsa-emu-webhook", "localstack"] {
+    for (name, replicas) in [("irsa-emu-webhook", 2), ("localstack", 1)] {
         let deployment = world.get(&["deployment", "-n", "irsa-emu", name])?;
         ensure!(
-            deployment["status"]["availableReplicas"] == 1,
+            deployment["status"]["availableReplicas"] == replicas,
             "{name} is not available: {}",
             deployment["status"]
         );

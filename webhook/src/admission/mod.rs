@@ -1,41 +1,54 @@
 //! Admission: an AdmissionReview in, a JSONPatch out.
 
+mod events;
 pub(crate) mod registration;
 mod review;
 mod router;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use irsa_emu_core::grant::{GrantDefaults, read_grant};
+use hyper_util::rt::TokioTimer;
+use irsa_emu_core::grant::{GrantDefaults, GrantTables, grant_for};
 use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, SkipReason, plan_patch};
-use irsa_emu_core::rules::{RecipeRules, delivery_annotation, effect_of};
+use irsa_emu_core::rules::{RecipeRules, effect_of};
 
+pub(crate) use self::events::Events;
 use crate::args::Settings;
-use crate::directory::Directory;
+use crate::directory::{Directory, Lookup};
+use crate::metrics::Metrics;
 use review::Request;
+
+/// A client that takes longer to send its headers has gone, or never was one.
+const HEADERS: Duration = Duration::from_secs(5);
 
 /// What admission asks of the cluster.
 #[async_trait]
 pub(crate) trait Accounts: Send + Sync {
-    /// The annotations of a ServiceAccount; `None` where it does not exist.
-    async fn annotations(&self, namespace: &str, name: &str) -> Option<BTreeMap<String, String>>;
+    /// A ServiceAccount.
+    async fn service_account(&self, namespace: &str, name: &str) -> Lookup;
+    /// The ConfigMaps that name roles.
+    fn tables(&self) -> Arc<GrantTables>;
     /// The injection rules of all Recipes.
-    fn rules(&self) -> Vec<RecipeRules>;
+    fn rules(&self) -> Arc<Vec<RecipeRules>>;
 }
 
 #[async_trait]
 impl Accounts for Directory {
-    async fn annotations(&self, namespace: &str, name: &str) -> Option<BTreeMap<String, String>> {
-        Directory::annotations(self, namespace, name).await
+    async fn service_account(&self, namespace: &str, name: &str) -> Lookup {
+        Directory::service_account(self, namespace, name).await
     }
 
-    fn rules(&self) -> Vec<RecipeRules> {
+    fn tables(&self) -> Arc<GrantTables> {
+        Directory::tables(self)
+    }
+
+    fn rules(&self) -> Arc<Vec<RecipeRules>> {
         Directory::rules(self)
     }
 }
@@ -46,36 +59,54 @@ pub(crate) struct Admission {
     accounts: Arc<dyn Accounts>,
     grants: Arc<GrantDefaults>,
     inject: Arc<InjectConfig>,
+    metrics: Arc<Metrics>,
+    events: Events,
 }
 
 impl Admission {
-    pub(crate) fn new(accounts: Arc<dyn Accounts>, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        accounts: Arc<dyn Accounts>,
+        settings: &Settings,
+        metrics: Arc<Metrics>,
+        events: Events,
+    ) -> Self {
         Self {
             accounts,
             grants: Arc::new(settings.grants.clone()),
             inject: Arc::new(settings.inject.clone()),
+            metrics,
+            events,
         }
     }
 
     /// What becomes of the Pod of one request.
     async fn decide(&self, request: &Request) -> Outcome {
         let namespace = request.namespace();
-        let service_account = request.service_account();
-        let Some(annotations) = self.accounts.annotations(namespace, service_account).await else {
-            return Outcome::Skipped {
-                reason: SkipReason::NoServiceAccount,
-                warnings: Vec::new(),
-            };
+        let name = request.service_account();
+        let lookup = self.accounts.service_account(namespace, name).await;
+        let account = match &lookup {
+            Lookup::Found(account) => Some(account),
+            Lookup::Missing => None,
+            Lookup::Failed(why) => {
+                return Outcome::Skipped {
+                    reason: SkipReason::LookupFailed,
+                    warnings: vec![format!(
+                        "the ServiceAccount {namespace}/{name} could not be looked up, so the Pod has no AWS identity: {why}"
+                    )],
+                };
+            }
         };
-        let grant = read_grant(&annotations, &self.grants);
-        let effect = effect_of(&self.accounts.rules(), namespace, service_account);
+        let annotations = account.map(|account| account.annotations());
+        let tables = self.accounts.tables();
+        let grant = grant_for(namespace, name, annotations, &tables, &self.grants);
         plan_patch(&PlanInput {
             pod: &request.object,
+            service_account: annotations,
             grant: grant.as_ref(),
-            service_account_delivery: delivery_annotation(&annotations),
             namespace_delivery: None,
-            effect: &effect,
+            effect: &effect_of(&self.accounts.rules(), namespace, name),
             config: &self.inject,
+            jitter: rand::random(),
         })
     }
 }
@@ -87,8 +118,20 @@ pub(crate) async fn serve(
     handle: Handle<SocketAddr>,
     admission: Admission,
 ) -> anyhow::Result<()> {
-    axum_server::bind_rustls(address, tls)
-        .handle(handle)
+    let mut server = axum_server::bind_rustls(address, tls).handle(handle);
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS);
+    server
+        .http_builder()
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(HEADERS))
+        // One review is one stream; the API server opens as many as it has Pods to create.
+        .max_concurrent_streams(1000);
+    server
         .serve(router::router(admission).into_make_service())
         .await
         .with_context(|| format!("cannot serve admission on {address}"))

@@ -1,59 +1,133 @@
-//! The MutatingWebhookConfiguration: made from the settings and the Recipes, and put right when someone changes it.
+//! The MutatingWebhookConfiguration: made from the settings and the Recipes, put right when someone changes it, and
+//! watched by every replica, which is ready only while the API server can reach it through it.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use axum_server::Handle;
+use futures::StreamExt;
 use irsa_emu_core::contract::{
-    EXCLUDED_NAMESPACES, FIELD_MANAGER, INJECTION_LABEL, INSTANCE_LABEL, NAMESPACE_NAME_LABEL, SKIP_LABEL,
-    WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_NAME, WEBHOOK_NAME_SYSTEM, WEBHOOK_PATH,
+    EXCLUDED_NAMESPACES, FIELD_MANAGER, INJECTION_DISABLED, INJECTION_ENFORCE, INJECTION_LABEL,
+    INSTANCE_LABEL, NAMESPACE_NAME_LABEL, SKIP_LABEL, WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_NAME,
+    WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM, WEBHOOK_PATH, WEBHOOK_PATH_ENFORCED,
 };
 use irsa_emu_core::rules::RecipeRules;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::api::{Patch, PatchParams};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::args::Settings;
 use crate::directory::Directory;
 use crate::health::Readiness;
 use crate::tls::Certificates;
 
-/// Someone else's change is put right after this at the latest.
+/// What no watch tells is put right after this at the latest.
 const REPEAT: Duration = Duration::from_secs(15);
+/// Two who disagree about the registration take turns at this pace.
+const PAUSE: Duration = Duration::from_millis(500);
 
-/// Registers once the server can serve, and keeps the registration right for ever. An apply that changes nothing costs
-/// the API server one comparison.
+/// The registration as the cluster has it; `None` where there is none.
+pub(crate) type Registered = watch::Receiver<Option<Arc<MutatingWebhookConfiguration>>>;
+
+/// Follows the registration. The future drives the watch and never ends.
+pub(crate) fn follow(
+    client: &Client,
+) -> (
+    Registered,
+    impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) {
+    let (publish, registered) = watch::channel(None);
+    let only = watcher::Config::default().fields(&format!("metadata.name={WEBHOOK_CONFIGURATION}"));
+    let events = watcher(Api::<MutatingWebhookConfiguration>::all(client.clone()), only).default_backoff();
+    let following = async move {
+        let mut events = events.boxed();
+        let mut listed = None;
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(watcher::Event::Init) => listed = None,
+                Ok(watcher::Event::InitApply(found)) => listed = Some(Arc::new(found)),
+                Ok(watcher::Event::InitDone) => {
+                    publish.send_replace(listed.take());
+                }
+                Ok(watcher::Event::Apply(found)) => {
+                    publish.send_replace(Some(Arc::new(found)));
+                }
+                Ok(watcher::Event::Delete(_)) => {
+                    publish.send_replace(None);
+                }
+                Err(error) => tracing::warn!(%error, "watching the registration"),
+            }
+        }
+        anyhow::bail!("the watch of the registration ended")
+    };
+    (registered, following)
+}
+
+/// Keeps this replica ready while the registration trusts the certificate that it serves.
+pub(crate) async fn keep_ready(
+    mut registered: Registered,
+    certificates: Certificates,
+    readiness: Readiness,
+) -> anyhow::Result<()> {
+    let mut served = certificates.changes();
+    loop {
+        let trusted = registered
+            .borrow_and_update()
+            .as_ref()
+            .is_some_and(|found| reaches(found, |bundle| certificates.trusted_by(bundle)));
+        readiness.set(trusted);
+        tokio::select! {
+            changed = registered.changed() => changed?,
+            changed = served.changed() => changed?,
+            // A certificate can also expire.
+            () = tokio::time::sleep(REPEAT) => {}
+        }
+    }
+}
+
+/// Whether every webhook of a registration trusts what is served.
+fn reaches(found: &MutatingWebhookConfiguration, trusts: impl Fn(&[u8]) -> bool) -> bool {
+    let hooks = found.webhooks.as_deref().unwrap_or_default();
+    let trusted = |hook: &k8s_openapi::api::admissionregistration::v1::MutatingWebhook| {
+        hook.client_config
+            .ca_bundle
+            .as_ref()
+            .is_some_and(|bundle| trusts(&bundle.0))
+    };
+    !hooks.is_empty() && hooks.iter().all(trusted)
+}
+
+/// Keeps the registration right while this replica leads. An apply that changes nothing costs the API server one
+/// comparison, and tells no watch.
 pub(crate) async fn keep(
     client: Client,
     directory: Arc<Directory>,
     settings: Arc<Settings>,
     certificates: Certificates,
-    handle: Handle<SocketAddr>,
-    readiness: Readiness,
+    mut registered: Registered,
 ) -> anyhow::Result<()> {
-    handle
-        .listening()
-        .await
-        .context("the admission server does not listen")?;
-    let mut changes = directory.recipe_changes();
+    let mut recipes = directory.recipe_changes();
+    let mut served = certificates.changes();
     let api = Api::<MutatingWebhookConfiguration>::all(client);
     loop {
-        changes.mark_unchanged();
+        recipes.mark_unchanged();
+        registered.mark_unchanged();
         let wanted = configuration(&settings, &certificates.ca_bundle(), &directory.rules());
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        match api
+        if let Err(error) = api
             .patch(WEBHOOK_CONFIGURATION, &params, &Patch::Apply(&wanted))
             .await
         {
-            Ok(_) => readiness.ready(),
-            Err(error) => tracing::error!(%error, "cannot register the webhook; trying again"),
+            tracing::error!(%error, "cannot register the webhook; trying again");
         }
+        tokio::time::sleep(PAUSE).await;
         tokio::select! {
-            _ = changes.changed() => {}
+            changed = recipes.changed() => changed?,
+            changed = served.changed() => changed?,
+            changed = registered.changed() => changed?,
             () = tokio::time::sleep(REPEAT) => {}
         }
     }
@@ -65,19 +139,40 @@ fn configuration(settings: &Settings, ca: &str, rules: &[RecipeRules]) -> Value 
     let ca_bundle = base64::engine::general_purpose::STANDARD.encode(ca);
     let mut excluded = vec![settings.namespace.as_str()];
     excluded.extend(EXCLUDED_NAMESPACES);
-    let everywhere = json!([
-        {"key": NAMESPACE_NAME_LABEL, "operator": "NotIn", "values": excluded},
-        {"key": INJECTION_LABEL, "operator": "NotIn", "values": ["disabled"]},
-    ]);
-    let mut webhooks = vec![webhook(WEBHOOK_NAME, settings, &ca_bundle, &everywhere)];
+    let everywhere = json!({"key": NAMESPACE_NAME_LABEL, "operator": "NotIn", "values": excluded});
+    let label = |operator: &str, values: &[&str]| json!({"key": INJECTION_LABEL, "operator": operator, "values": values});
+    let lenient = Hook {
+        name: WEBHOOK_NAME,
+        path: WEBHOOK_PATH,
+        failure_policy: "Ignore",
+        namespaces: json!([
+            everywhere,
+            label("NotIn", &[INJECTION_DISABLED, INJECTION_ENFORCE])
+        ]),
+    };
+    let enforced = Hook {
+        name: WEBHOOK_NAME_ENFORCED,
+        path: WEBHOOK_PATH_ENFORCED,
+        failure_policy: "Fail",
+        namespaces: json!([everywhere, label("In", &[INJECTION_ENFORCE])]),
+    };
+    let mut webhooks = vec![
+        lenient.registered(settings, &ca_bundle),
+        enforced.registered(settings, &ca_bundle),
+    ];
     let asked = system_accounts(rules);
     if !asked.is_empty() {
         let namespaces: BTreeSet<&str> = asked.iter().map(|(namespace, _)| *namespace).collect();
-        let these = json!([
-            {"key": NAMESPACE_NAME_LABEL, "operator": "In", "values": namespaces},
-            {"key": INJECTION_LABEL, "operator": "NotIn", "values": ["disabled"]},
-        ]);
-        let mut webhook = webhook(WEBHOOK_NAME_SYSTEM, settings, &ca_bundle, &these);
+        let system = Hook {
+            name: WEBHOOK_NAME_SYSTEM,
+            path: WEBHOOK_PATH,
+            failure_policy: "Ignore",
+            namespaces: json!([
+                {"key": NAMESPACE_NAME_LABEL, "operator": "In", "values": namespaces},
+                label("NotIn", &[INJECTION_DISABLED]),
+            ]),
+        };
+        let mut webhook = system.registered(settings, &ca_bundle);
         // Only the named ServiceAccounts: whatever happens to us, no other Pod of such a Namespace notices.
         webhook["matchConditions"] =
             json!([{"name": "service-accounts-of-recipes", "expression": expression(&asked)}]);
@@ -91,23 +186,34 @@ fn configuration(settings: &Settings, ca: &str, rules: &[RecipeRules]) -> Value 
     })
 }
 
-fn webhook(name: &str, settings: &Settings, ca_bundle: &str, namespaces: &Value) -> Value {
-    json!({
-        "name": name,
-        "admissionReviewVersions": ["v1", "v1beta1"],
-        "clientConfig": {
-            "caBundle": ca_bundle,
-            "service": {"name": WEBHOOK, "namespace": settings.namespace, "path": WEBHOOK_PATH, "port": 443},
-        },
-        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"], "scope": "Namespaced"}],
-        "failurePolicy": "Ignore",
-        "matchPolicy": "Equivalent",
-        "namespaceSelector": {"matchExpressions": namespaces},
-        "objectSelector": {"matchExpressions": [{"key": SKIP_LABEL, "operator": "DoesNotExist"}]},
-        "reinvocationPolicy": "IfNeeded",
-        "sideEffects": "None",
-        "timeoutSeconds": 5,
-    })
+/// What differs between the webhooks of the registration.
+struct Hook {
+    name: &'static str,
+    path: &'static str,
+    failure_policy: &'static str,
+    namespaces: Value,
+}
+
+impl Hook {
+    fn registered(&self, settings: &Settings, ca_bundle: &str) -> Value {
+        json!({
+            "name": self.name,
+            "admissionReviewVersions": ["v1", "v1beta1"],
+            "clientConfig": {
+                "caBundle": ca_bundle,
+                "service": {"name": WEBHOOK, "namespace": settings.namespace, "path": self.path, "port": 443},
+            },
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"], "scope": "Namespaced"}],
+            "failurePolicy": self.failure_policy,
+            "matchPolicy": "Equivalent",
+            "namespaceSelector": {"matchExpressions": self.namespaces},
+            "objectSelector": {"matchExpressions": [{"key": SKIP_LABEL, "operator": "DoesNotExist"}]},
+            "reinvocationPolicy": "IfNeeded",
+            // Events on the owners of Pods, which a dry run does not write.
+            "sideEffects": "NoneOnDryRun",
+            "timeoutSeconds": 5,
+        })
+    }
 }
 
 /// ServiceAccounts of excluded Namespaces that a Recipe's rule names. Names that Kubernetes would not accept are left
@@ -180,8 +286,20 @@ mod tests {
             rules("vault", "vault"),
             rules("kube-system", "x' || true || '"),
         ] {
-            assert_eq!(made(&rules)["webhooks"].as_array().unwrap().len(), 1, "{rules:?}");
+            assert_eq!(made(&rules)["webhooks"].as_array().unwrap().len(), 2, "{rules:?}");
         }
+    }
+
+    #[test]
+    fn a_registration_reaches_us_only_where_all_of_it_trusts_us() {
+        let typed = |value: Value| -> MutatingWebhookConfiguration { serde_json::from_value(value).unwrap() };
+        let trusts = |bundle: &[u8]| bundle == b"PEM";
+        let mut found = made(&[]);
+        assert!(reaches(&typed(found.clone()), trusts));
+        found["webhooks"][1]["clientConfig"]["caBundle"] = json!("T1RIRVI=");
+        assert!(!reaches(&typed(found.clone()), trusts));
+        found["webhooks"] = json!([]);
+        assert!(!reaches(&typed(found), trusts));
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(crate) struct Request {
     pub(crate) uid: String,
     #[serde(default)]
     namespace: String,
+    /// A dry run must leave no trace.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
     #[serde(default)]
     pub(crate) object: Value,
 }
@@ -71,29 +74,43 @@ impl Review {
     }
 
     /// The answer to this review.
-    pub(crate) fn answer(&self, request: &Request, outcome: &Outcome) -> Answer {
-        let (Outcome::Patched { warnings, .. } | Outcome::Skipped { warnings, .. }) = outcome;
-        let patch = match outcome {
-            // Base64 by hand: kube's own type writes the bytes as a list of numbers.
-            Outcome::Patched { patch, .. } => {
-                serde_json::to_vec(patch).ok().map(|bytes| STANDARD.encode(bytes))
+    pub(crate) fn answer(self, request: &Request, outcome: &Outcome, refused: bool) -> Answer {
+        let (patch, warnings) = match outcome {
+            Outcome::Patched { patch, warnings, .. } => (Some(patch), warnings.as_slice()),
+            Outcome::Skipped { warnings, .. } if refused => {
+                return Answer::refused(&request.uid, 503, &warnings.join("; "));
             }
-            Outcome::Skipped { .. } => None,
+            Outcome::Skipped { warnings, .. } => (None, warnings.as_slice()),
+            Outcome::Malformed(problem) => return Answer::refused(&request.uid, 400, problem),
         };
+        // Base64 by hand: kube's own type writes the bytes as a list of numbers.
+        let patch = patch
+            .and_then(|patch| serde_json::to_vec(patch).ok())
+            .map(|bytes| STANDARD.encode(bytes));
         let response = Response {
             uid: request.uid.clone(),
             allowed: true,
             patch_type: patch.as_ref().map(|_| "JSONPatch"),
             patch,
-            warnings: warnings.clone(),
+            warnings: warnings.iter().map(|warning| shorten(warning)).collect(),
             status: None,
         };
         Answer {
-            api_version: Some(self.api_version.clone()),
-            kind: Some(self.kind.clone()),
+            api_version: Some(self.api_version),
+            kind: Some(self.kind),
             response,
         }
     }
+}
+
+/// Kubernetes asks for warnings of at most 120 characters, and cuts all of them together at 4,096.
+fn shorten(warning: &str) -> String {
+    const MOST: usize = 400;
+    let mut short: String = warning.chars().take(MOST).collect();
+    if short.len() < warning.len() {
+        short.push('…');
+    }
+    short
 }
 
 /// An AdmissionReview as we send it.
@@ -125,11 +142,15 @@ struct Response {
 impl Answer {
     /// The answer to what is no review, in the form that EKS gives it.
     pub(crate) fn malformed(message: &str) -> Self {
-        let status = Some(json!({"metadata": {}, "message": message, "code": 400}));
+        Self::refused("", 400, message)
+    }
+
+    /// A denial. Its `code` is ours: EKS sends none, and users then read an empty reason.
+    fn refused(uid: &str, code: u16, message: &str) -> Self {
         let response = Response {
-            uid: String::new(),
+            uid: uid.to_owned(),
             allowed: false,
-            status,
+            status: Some(json!({"metadata": {}, "message": message, "code": code})),
             patch: None,
             patch_type: None,
             warnings: Vec::new(),

@@ -1,29 +1,62 @@
 //! The HTTP side of admission: what is accepted, what is answered, what is logged.
 
+use std::time::{Duration, Instant};
+
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request as HttpRequest, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use irsa_emu_core::contract::WEBHOOK_PATH;
-use irsa_emu_core::plan::Outcome;
+use irsa_emu_core::contract::{WEBHOOK_PATH, WEBHOOK_PATH_ENFORCED};
+use irsa_emu_core::plan::{Outcome, SkipReason};
 
 use super::Admission;
 use super::review::{Answer, Request, Review};
 
 /// A request for an object of etcd's largest size (1.5 MiB), old and new, fits.
 const MAX_BODY: usize = 3 * 1024 * 1024;
+/// The API server gives up after five seconds.
+const TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What happens to a Pod that cannot be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// It runs as it is, as on EKS.
+    Lenient,
+    /// It is refused.
+    Enforced,
+}
 
 pub(crate) fn router(admission: Admission) -> Router {
     Router::new()
         .route(WEBHOOK_PATH, post(mutate))
+        .route(WEBHOOK_PATH_ENFORCED, post(mutate_enforced))
         .route("/healthz", get(|| async { "alive\n" }))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(in_time))
         .with_state(admission)
 }
 
-async fn mutate(State(admission): State<Admission>, headers: HeaderMap, body: Bytes) -> Response {
+/// Whatever is slow, a body that never ends among it, ends here.
+async fn in_time(request: HttpRequest, next: Next) -> Response {
+    match tokio::time::timeout(TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => (StatusCode::REQUEST_TIMEOUT, "the review took too long\n").into_response(),
+    }
+}
+
+async fn mutate(state: State<Admission>, headers: HeaderMap, body: Bytes) -> Response {
+    review(&state, &headers, &body, Mode::Lenient).await
+}
+
+async fn mutate_enforced(state: State<Admission>, headers: HeaderMap, body: Bytes) -> Response {
+    review(&state, &headers, &body, Mode::Enforced).await
+}
+
+async fn review(admission: &Admission, headers: &HeaderMap, body: &[u8], mode: Mode) -> Response {
+    let began = Instant::now();
     if headers
         .get(header::CONTENT_TYPE)
         .is_none_or(|value| value != "application/json")
@@ -34,41 +67,58 @@ async fn mutate(State(admission): State<Admission>, headers: HeaderMap, body: By
         )
             .into_response();
     }
-    let (review, request) = match Review::parse(&body) {
+    let (review, request) = match Review::parse(body) {
         Ok(parsed) => parsed,
         Err(message) => {
             tracing::warn!(message, "a body that is no AdmissionReview");
+            admission.metrics.no_review();
             return Json(Answer::malformed(&message)).into_response();
         }
     };
     let outcome = admission.decide(&request).await;
-    log(&request, &outcome);
-    Json(review.answer(&request, &outcome)).into_response()
+    let refused = is_refused(&outcome, mode);
+    log(&request, &outcome, refused);
+    admission.metrics.reviewed(&outcome, refused, began.elapsed());
+    admission.events.tell(&request, &outcome);
+    Json(review.answer(&request, &outcome, refused)).into_response()
+}
+
+/// Whether a Pod that could not be judged may not run.
+fn is_refused(outcome: &Outcome, mode: Mode) -> bool {
+    let unjudged = matches!(
+        outcome,
+        Outcome::Skipped {
+            reason: SkipReason::LookupFailed,
+            ..
+        }
+    );
+    mode == Mode::Enforced && unjudged
 }
 
 /// One line for every review, with nothing of the Pod but its names.
-fn log(request: &Request, outcome: &Outcome) {
+fn log(request: &Request, outcome: &Outcome, refused: bool) {
     let (uid, namespace) = (request.uid.as_str(), request.namespace());
     let (pod, service_account) = (request.pod(), request.service_account());
     match outcome {
         Outcome::Patched {
             patch,
-            delivery,
+            method,
             warnings,
         } => {
-            let (delivery, operations) = (delivery.as_str(), patch.0.len());
+            let (method, operations) = (method.as_str(), patch.0.len());
             tracing::info!(
                 uid,
                 namespace,
                 pod,
                 service_account,
-                delivery,
+                method,
                 operations,
                 ?warnings,
                 "patched"
             );
         }
         Outcome::Skipped { reason, warnings } => {
+            let message = if refused { "refused" } else { "left alone" };
             tracing::info!(
                 uid,
                 namespace,
@@ -76,8 +126,11 @@ fn log(request: &Request, outcome: &Outcome) {
                 service_account,
                 reason = reason.as_str(),
                 ?warnings,
-                "left alone"
+                message
             );
+        }
+        Outcome::Malformed(problem) => {
+            tracing::warn!(uid, namespace, problem, "the object cannot be read as a Pod");
         }
     }
 }
@@ -90,33 +143,44 @@ mod tests {
     use async_trait::async_trait;
     use axum::body::Body;
     use base64::Engine as _;
-    use irsa_emu_core::grant::GrantDefaults;
+    use irsa_emu_core::grant::{GrantDefaults, GrantTables};
     use irsa_emu_core::plan::InjectConfig;
     use irsa_emu_core::rules::{Delivery, RecipeRules};
     use serde_json::{Value, json};
     use tower::ServiceExt;
 
     use super::*;
-    use crate::admission::Accounts;
+    use crate::admission::{Accounts, Events};
+    use crate::directory::{Account, Lookup};
+    use crate::metrics::Metrics;
 
     struct Fixed;
 
     #[async_trait]
     impl Accounts for Fixed {
-        async fn annotations(&self, _: &str, name: &str) -> Option<BTreeMap<String, String>> {
-            let annotated = BTreeMap::from([(
-                "eks.amazonaws.com/role-arn".to_owned(),
-                "arn:aws:iam::123456789012:role/app".to_owned(),
-            )]);
+        async fn service_account(&self, _: &str, name: &str) -> Lookup {
+            let role = "arn:aws:iam::123456789012:role/app".to_owned();
             match name {
-                "app" => Some(annotated),
-                "default" => Some(BTreeMap::new()),
-                _ => None,
+                "app" => Lookup::Found(Account::with(BTreeMap::from([(
+                    "eks.amazonaws.com/role-arn".to_owned(),
+                    role,
+                )]))),
+                "typo" => Lookup::Found(Account::with(BTreeMap::from([(
+                    "eks.amazonaws.com/role_arn".to_owned(),
+                    role,
+                )]))),
+                "default" => Lookup::Found(Account::with(BTreeMap::new())),
+                "failing" => Lookup::Failed("it is away".into()),
+                _ => Lookup::Missing,
             }
         }
 
-        fn rules(&self) -> Vec<RecipeRules> {
-            Vec::new()
+        fn tables(&self) -> Arc<GrantTables> {
+            Arc::default()
+        }
+
+        fn rules(&self) -> Arc<Vec<RecipeRules>> {
+            Arc::default()
         }
     }
 
@@ -136,16 +200,23 @@ mod tests {
             audience: "sts.amazonaws.com".into(),
             token_expiration: 86_400,
             regional_sts: false,
+            compose: None,
         };
         Admission {
             accounts: Arc::new(Fixed),
             grants: Arc::new(grants),
             inject: Arc::new(inject),
+            metrics: Arc::new(Metrics::new()),
+            events: Events::none(),
         }
     }
 
     async fn ask(content_type: &str, body: impl Into<Body>) -> (u16, String) {
-        let request = axum::http::Request::post("/mutate")
+        ask_at("/mutate", content_type, body).await
+    }
+
+    async fn ask_at(path: &str, content_type: &str, body: impl Into<Body>) -> (u16, String) {
+        let request = axum::http::Request::post(path)
             .header("content-type", content_type)
             .body(body.into())
             .unwrap();
@@ -241,11 +312,69 @@ mod tests {
         assert_eq!(status, 413);
         let deep = format!("{{\"request\": {}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
         assert_eq!(ask("application/json", deep).await.0, 200);
-        let (status, body) = ask(
-            "application/json",
-            r#"{"request": {"uid": "u", "object": [1, {"spec": 3}]}}"#,
-        )
-        .await;
-        assert_eq!((status, body.contains("\"allowed\":true")), (200, true), "{body}");
+        let nonsense = r#"{"request": {"uid": "u", "object": [1, {"spec": 3}]}}"#;
+        let (status, body) = ask("application/json", nonsense).await;
+        assert_eq!(
+            (status, body.as_str()),
+            (
+                200,
+                r#"{"response":{"uid":"u","allowed":false,"status":{"code":400,"message":"Pod: expected an object","metadata":{}}}}"#
+            )
+        );
+    }
+
+    #[tokio::test]
+    async fn both_versions_of_the_review_are_echoed_and_a_dry_run_is_answered_alike() {
+        for version in ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"] {
+            let body = review("app")
+                .replace("admission.k8s.io/v1", version)
+                .replace("\"uid\"", "\"dryRun\":true,\"uid\"");
+            let (status, answer) = ask("application/json", body).await;
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            assert_eq!((status, &answer["apiVersion"]), (200, &json!(version)));
+            assert!(answer["response"]["patch"].is_string(), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_review_of_another_kind_is_left_alone() {
+        let body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "u",
+            "kind": {"kind": "ConfigMap"}, "object": {"metadata": {"name": "m"}, "data": {"spec": "x"}}}});
+        let (status, answer) = ask("application/json", body.to_string()).await;
+        assert_eq!(
+            (status, answer.contains("\"allowed\":true")),
+            (200, true),
+            "{answer}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_mistake_is_told_in_the_warnings() {
+        let (_, answer) = ask("application/json", review("typo")).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let warning = answer["response"]["warnings"][0].as_str().unwrap();
+        assert!(
+            warning.contains("did you mean eks.amazonaws.com/role-arn?"),
+            "{warning}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_cannot_be_judged_runs_unless_its_namespace_enforces() {
+        for (path, allowed) in [("/mutate", true), ("/mutate/enforced", false)] {
+            let (status, answer) = ask_at(path, "application/json", review("failing")).await;
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            assert_eq!(
+                (status, &answer["response"]["allowed"]),
+                (200, &json!(allowed)),
+                "{path}"
+            );
+            let told = if allowed {
+                &answer["response"]["warnings"][0]
+            } else {
+                &answer["response"]["status"]["message"]
+            };
+            assert!(told.as_str().unwrap().contains("it is away"), "{answer}");
+        }
     }
 }

@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::args::Settings;
 use crate::aws::Emulator;
 use crate::directory::Directory;
+use crate::metrics::Metrics;
 
 /// A key that the emulator lost is back after this and a call or two.
 const LOOK: Duration = Duration::from_secs(3);
@@ -103,11 +104,12 @@ impl Outcome {
     }
 }
 
-/// Keeps all Recipes for ever.
+/// Keeps all Recipes for ever, while this replica leads.
 pub(crate) async fn keep(
     client: Client,
     directory: Arc<Directory>,
     settings: Arc<Settings>,
+    metrics: Arc<Metrics>,
 ) -> anyhow::Result<()> {
     let mut changes = directory.recipe_changes();
     let emulator = Emulator::new(&settings.emulator_url);
@@ -127,6 +129,7 @@ pub(crate) async fn keep(
         changes.mark_unchanged();
         for recipe in directory.recipes() {
             let outcome = look_after(&emulator, seed.as_ref(), &issuer, &recipe).await;
+            count_made(&outcome, &metrics);
             let status = status::next(
                 &recipe,
                 &outcome,
@@ -141,6 +144,13 @@ pub(crate) async fn keep(
             _ = changes.changed() => {}
             () = tokio::time::sleep(LOOK) => {}
         }
+    }
+}
+
+fn count_made(outcome: &Result<Vec<Kept>, String>, metrics: &Metrics) {
+    let made = |kept: &&Kept| kept.outcome.presence() == Presence::Made;
+    for _ in outcome.iter().flatten().filter(made) {
+        metrics.made_resource();
     }
 }
 

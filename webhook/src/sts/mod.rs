@@ -16,12 +16,14 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use irsa_emu_core::grant::read_grant;
+use irsa_emu_core::grant::grant_for;
 use irsa_emu_core::role_arn::RoleArn;
 use kube::Client;
+use tokio::sync::watch;
 
 use crate::args::Settings;
-use crate::directory::Directory;
+use crate::directory::{Directory, Lookup};
+use crate::metrics::Metrics;
 use query::AssumeRole;
 use response::StsError;
 use token::{Subject, Verifier};
@@ -36,16 +38,23 @@ pub(crate) struct Front {
     verifier: Verifier,
     roles: roles::Roles,
     backend: backend::Backend,
+    metrics: Arc<Metrics>,
 }
 
 impl Front {
-    pub(crate) fn new(client: Client, directory: Arc<Directory>, settings: Arc<Settings>) -> Arc<Self> {
+    pub(crate) fn new(
+        client: Client,
+        directory: Arc<Directory>,
+        settings: Arc<Settings>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             verifier: Verifier::new(client.clone()),
             roles: roles::Roles::new(client, &settings),
             backend: backend::Backend::new(&settings.emulator_url),
             directory,
             settings,
+            metrics,
         })
     }
 
@@ -54,20 +63,36 @@ impl Front {
         // The signature comes first: what nobody signed costs the API server nothing.
         let verified = self.verifier.verify(&request.token).await?;
         let subject = &verified.subject;
-        let annotations = self
+        let lookup = self
             .directory
-            .annotations(&subject.namespace, &subject.name)
+            .service_account(&subject.namespace, &subject.name)
             .await;
-        let grant = annotations
-            .as_ref()
-            .and_then(|annotations| read_grant(annotations, &self.settings.grants));
+        let annotations = match &lookup {
+            Lookup::Found(account) => Some(account.annotations()),
+            Lookup::Missing => None,
+            Lookup::Failed(_) => {
+                return Err(StsError::unavailable(
+                    "The cluster did not say whether the ServiceAccount exists",
+                ));
+            }
+        };
+        let grant = annotations.and_then(|annotations| {
+            let tables = self.directory.tables();
+            grant_for(
+                &subject.namespace,
+                &subject.name,
+                Some(annotations),
+                &tables,
+                &self.settings.grants,
+            )
+        });
         let audience = grant
             .as_ref()
             .map_or(&self.settings.grants.audience, |grant| &grant.audience);
         verified.require_audience(audience)?;
         check_annotation(
             &verified.subject,
-            grant.as_ref().map(|grant| grant.role_arn.as_str()),
+            grant.as_ref().and_then(|grant| grant.role_arn()),
             &request.role_arn,
             annotations.is_some(),
         )?;
@@ -95,8 +120,12 @@ fn check_annotation(
     Err(StsError::access_denied())
 }
 
-/// Serves until dropped.
-pub(crate) async fn serve(address: SocketAddr, front: Arc<Front>) -> anyhow::Result<()> {
+/// Serves until dropped, or told to stop.
+pub(crate) async fn serve(
+    address: SocketAddr,
+    front: Arc<Front>,
+    mut stop: watch::Receiver<()>,
+) -> anyhow::Result<()> {
     let router = Router::new()
         .fallback(answer)
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -104,7 +133,13 @@ pub(crate) async fn serve(address: SocketAddr, front: Arc<Front>) -> anyhow::Res
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
-    axum::serve(listener, router).await.context("the STS front ended")
+    let stopped = async move {
+        let _ = stop.changed().await;
+    };
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stopped)
+        .await
+        .context("the STS front ended")
 }
 
 async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Response {
@@ -125,8 +160,12 @@ async fn exchange(front: &Front, parameters: &BTreeMap<String, String>) -> Respo
         Err(error) => Err(error),
     };
     match outcome {
-        Ok(xml) => response::xml(StatusCode::OK, xml),
+        Ok(xml) => {
+            front.metrics.exchanged("ok");
+            response::xml(StatusCode::OK, xml)
+        }
         Err(error) => {
+            front.metrics.exchanged(error.code);
             tracing::info!(code = error.code, message = error.message, "exchange refused");
             error.into_response()
         }

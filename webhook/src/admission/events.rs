@@ -1,0 +1,130 @@
+//! Warnings reach `kubectl` only for Pods made by hand. For all others the owner of the Pod gets an Event.
+
+use irsa_emu_core::plan::Outcome;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::review::Request;
+
+/// Events that wait to be written; more are dropped, as their like will come again.
+const WAITING: usize = 128;
+/// Kubernetes accepts notes of so many bytes (`events.k8s.io/v1`).
+const LONGEST_NOTE: usize = 1024;
+
+/// Where Events are handed in. Admission never waits for them.
+#[derive(Clone)]
+pub(crate) struct Events(mpsc::Sender<(ObjectReference, String)>);
+
+impl Events {
+    /// The sink, and the task that writes what comes in, for ever.
+    pub(crate) fn new(client: Client) -> (Self, impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        let (sender, mut waiting) = mpsc::channel::<(ObjectReference, String)>(WAITING);
+        let reporter = Reporter {
+            controller: "irsa-emu-webhook".to_owned(),
+            instance: None,
+        };
+        let recorder = Recorder::new(client, reporter);
+        let writing = async move {
+            while let Some((owner, note)) = waiting.recv().await {
+                let event = Event {
+                    type_: EventType::Warning,
+                    reason: "AWSIdentity".to_owned(),
+                    note: Some(note),
+                    action: "Admission".to_owned(),
+                    secondary: None,
+                };
+                if let Err(error) = recorder.publish(&event, &owner).await {
+                    tracing::warn!(%error, "cannot write an Event");
+                }
+            }
+            Ok(())
+        };
+        (Self(sender), writing)
+    }
+
+    /// A sink whose Events nobody writes.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self(mpsc::channel(1).0)
+    }
+
+    /// Tells the owner of a Pod of probable mistakes.
+    pub(super) fn tell(&self, request: &Request, outcome: &Outcome) {
+        let (Outcome::Patched { warnings, .. } | Outcome::Skipped { warnings, .. }) = outcome else {
+            return;
+        };
+        if warnings.is_empty() || request.dry_run {
+            return;
+        }
+        if let Some(owner) = owner(&request.object, request.namespace()) {
+            // Where the queue is full, the next Pod of the same owner tells it again.
+            let _ = self.0.try_send((owner, note(warnings)));
+        }
+    }
+}
+
+fn note(warnings: &[String]) -> String {
+    let mut note = warnings.join("; ");
+    let mut end = LONGEST_NOTE.min(note.len());
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    note.truncate(end);
+    note
+}
+
+/// The controller that made a Pod.
+fn owner(pod: &Value, namespace: &str) -> Option<ObjectReference> {
+    let owners = pod.get("metadata")?.get("ownerReferences")?.as_array()?;
+    let owner = owners
+        .iter()
+        .find(|owner| owner["controller"] == Value::Bool(true))?;
+    let text = |key: &str| owner.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(ObjectReference {
+        api_version: Some(text("apiVersion")?),
+        kind: Some(text("kind")?),
+        name: Some(text("name")?),
+        uid: text("uid"),
+        namespace: Some(namespace.to_owned()),
+        ..ObjectReference::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_the_controller_of_a_pod_is_its_owner() {
+        let pod = json!({"metadata": {"ownerReferences": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "1"},
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "app-1", "uid": "2", "controller": true}]}});
+        let owner = owner(&pod, "n").unwrap();
+        assert_eq!(
+            (
+                owner.kind.as_deref(),
+                owner.name.as_deref(),
+                owner.namespace.as_deref()
+            ),
+            (Some("ReplicaSet"), Some("app-1"), Some("n"))
+        );
+        for pod in [
+            json!({}),
+            json!({"metadata": {"ownerReferences": [{"kind": "x"}]}}),
+            json!({"metadata": {"ownerReferences": "x"}}),
+        ] {
+            assert!(super::owner(&pod, "n").is_none(), "{pod}");
+        }
+    }
+
+    #[test]
+    fn a_note_is_cut_where_kubernetes_would_refuse_it() {
+        let long = note(&["é".repeat(2000)]);
+        assert!(long.len() <= LONGEST_NOTE && long.starts_with('é'));
+    }
+}

@@ -1,0 +1,170 @@
+//! The webhook's own certificates: made once per install, kept in one Secret, renewed long before their end, and loaded
+//! into the running server without dropping a connection. Any replica may write the Secret; the API server lets one win.
+
+mod authority;
+mod rotation;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use axum_server::tls_rustls::RustlsConfig;
+use futures::StreamExt;
+use irsa_emu_core::contract::WEBHOOK_TLS_SECRET;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::PostParams;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use self::authority::{Pems, from_secret, to_secret, trusts, validity};
+use self::rotation::{Step, next};
+use crate::metrics::Metrics;
+
+/// The wall clock is looked at this often.
+const CHECK: Duration = Duration::from_mins(1);
+/// How often a write is tried that another replica was faster with.
+const TRIES: usize = 5;
+
+/// The certificates in use.
+#[derive(Clone)]
+pub(crate) struct Certificates {
+    config: RustlsConfig,
+    served: Arc<ArcSwap<Pems>>,
+    changes: watch::Sender<()>,
+    metrics: Arc<Metrics>,
+}
+
+impl Certificates {
+    /// Reads the certificates of this install, or makes them.
+    pub(crate) async fn establish(
+        client: &Client,
+        namespace: &str,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
+        let pems = reconcile(client, namespace, None).await?;
+        let config = RustlsConfig::from_pem(
+            pems.certificate.clone().into_bytes(),
+            pems.key.clone().into_bytes(),
+        )
+        .await
+        .context("cannot serve the certificate")?;
+        let certificates = Self {
+            config,
+            served: Arc::new(ArcSwap::from_pointee(pems)),
+            changes: watch::channel(()).0,
+            metrics,
+        };
+        certificates.publish_end();
+        Ok(certificates)
+    }
+
+    pub(crate) fn tls(&self) -> RustlsConfig {
+        self.config.clone()
+    }
+
+    /// The certificates of the authorities in PEM, for `caBundle`.
+    pub(crate) fn ca_bundle(&self) -> String {
+        self.served.load().ca_bundle.clone()
+    }
+
+    /// Whether an API server that was given this `caBundle` accepts what is served now.
+    pub(crate) fn trusted_by(&self, ca_bundle: &[u8]) -> bool {
+        trusts(
+            ca_bundle,
+            &self.served.load().certificate,
+            OffsetDateTime::now_utc(),
+        )
+    }
+
+    /// Tells when other certificates are served.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Follows the Secret and the clock for ever.
+    pub(crate) async fn keep_valid(self, client: Client, namespace: String) -> anyhow::Result<()> {
+        let only = watcher::Config::default().fields(&format!("metadata.name={WEBHOOK_TLS_SECRET}"));
+        let secrets = Api::<Secret>::namespaced(client.clone(), &namespace);
+        let mut events = watcher(secrets, only).default_backoff().boxed();
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => tracing::warn!(%error, "watching the Secret of the certificates"),
+                    None => anyhow::bail!("the watch of the certificates ended"),
+                },
+                () = tokio::time::sleep(CHECK) => {}
+            }
+            if let Err(error) = self.refresh(&client, &namespace).await {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "cannot look after the certificates; trying again"
+                );
+            }
+        }
+    }
+
+    async fn refresh(&self, client: &Client, namespace: &str) -> anyhow::Result<()> {
+        let own = self.served.load_full();
+        let pems = reconcile(client, namespace, Some(&own)).await?;
+        if pems == *own {
+            return Ok(());
+        }
+        self.config
+            .reload_from_pem(
+                pems.certificate.clone().into_bytes(),
+                pems.key.clone().into_bytes(),
+            )
+            .await
+            .context("cannot serve the certificate")?;
+        self.served.store(Arc::new(pems));
+        self.publish_end();
+        self.changes.send_replace(());
+        tracing::info!("other certificates are served now");
+        Ok(())
+    }
+
+    fn publish_end(&self) {
+        if let Some((_, end)) = validity(&self.served.load().certificate) {
+            self.metrics.serving_until(end.unix_timestamp());
+        }
+    }
+}
+
+/// Makes the Secret what it should be, and returns what it holds then.
+async fn reconcile(client: &Client, namespace: &str, own: Option<&Pems>) -> anyhow::Result<Pems> {
+    let api = Api::<Secret>::namespaced(client.clone(), namespace);
+    for _ in 0..TRIES {
+        let secret = api
+            .get_opt(WEBHOOK_TLS_SECRET)
+            .await
+            .context("cannot read the Secret of the certificates")?;
+        let pems = match next(
+            secret.as_ref().and_then(from_secret),
+            own,
+            OffsetDateTime::now_utc(),
+        )? {
+            Step::Use(pems) => return Ok(pems),
+            Step::Write(pems) => pems,
+        };
+        let written = match secret {
+            None => api.create(&PostParams::default(), &to_secret(&pems)).await,
+            Some(mut secret) => {
+                secret.data = to_secret(&pems).data;
+                // With the version that was read: of two writers one gets a conflict.
+                api.replace(WEBHOOK_TLS_SECRET, &PostParams::default(), &secret)
+                    .await
+            }
+        };
+        match written {
+            Ok(_) => tracing::info!("wrote the Secret of the certificates"),
+            // Another replica was first: look again.
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(error) => return Err(error).context("cannot write the Secret of the certificates"),
+        }
+    }
+    anyhow::bail!("the Secret of the certificates does not come to rest")
+}
