@@ -8,6 +8,7 @@
     reason = "a test runner talks to its terminal"
 )]
 
+mod admission;
 mod identity;
 mod lifecycle;
 mod memory;
@@ -54,6 +55,46 @@ const STEPS: &[Step] = &[
     (
         "a_job_with_the_sidecar_is_served_and_completes",
         identity::sidecar_job_completes,
+    ),
+    (
+        "every_kind_of_workload_gets_its_identity",
+        admission::faithful::every_workload_gets_its_identity,
+    ),
+    (
+        "a_service_account_of_the_same_apply_is_seen",
+        admission::faithful::same_apply_is_seen,
+    ),
+    (
+        "an_annotation_of_the_same_apply_is_seen",
+        admission::faithful::fresh_annotation_is_seen,
+    ),
+    (
+        "config_maps_name_roles_and_are_forgotten",
+        admission::faithful::config_maps_name_roles,
+    ),
+    (
+        "probable_mistakes_are_told_to_users_and_owners",
+        admission::faithful::mistakes_are_told,
+    ),
+    (
+        "a_pod_that_was_valid_is_valid_with_its_identity",
+        admission::generated::injected_pods_stay_valid,
+    ),
+    (
+        "containers_that_another_webhook_adds_are_served",
+        admission::reinvocation::late_containers_are_served,
+    ),
+    (
+        "a_rolling_restart_misses_no_pod",
+        admission::trust::rolling_restart_misses_no_pod,
+    ),
+    (
+        "a_broken_registration_or_secret_is_mended",
+        admission::trust::broken_trust_is_mended,
+    ),
+    (
+        "an_enforcing_namespace_refuses_what_nobody_judged",
+        admission::trust::enforcing_namespaces_refuse_what_nobody_judged,
     ),
     (
         "vault_with_eks_values_is_unsealed",

@@ -120,14 +120,15 @@ impl World {
             .out)
     }
 
+    /// Runs kubectl with this input.
+    pub(crate) fn kubectl_with(&self, args: &[&str], input: &str) -> Result<Said> {
+        let mut command = self.command(Path::new("kubectl"));
+        run(command.args(["--context", CONTEXT]).args(args), Some(input))
+    }
+
     /// Applies objects.
     pub(crate) fn apply(&self, objects: &str) -> Result<()> {
-        let mut command = self.command(Path::new("kubectl"));
-        run(
-            command.args(["--context", CONTEXT, "apply", "-f", "-"]),
-            Some(objects),
-        )?
-        .code(0)?;
+        self.kubectl_with(&["apply", "-f", "-"], objects)?.code(0)?;
         Ok(())
     }
 
@@ -236,17 +237,26 @@ fn run(command: &mut Command, input: Option<&str>) -> Result<Said> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {text}"))?;
-    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-        use std::io::Write as _;
-        stdin
-            .write_all(input.as_bytes())
-            .with_context(|| format!("cannot write to {text}"))?;
-    }
+    let stdin = child.stdin.take();
+    // Written beside the reading: with a long input and a long output each would wait for the other.
+    let output = std::thread::scope(|scope| {
+        let writing = scope.spawn(move || match (input, stdin) {
+            (Some(input), Some(mut stdin)) => {
+                use std::io::Write as _;
+                stdin.write_all(input.as_bytes())
+            }
+            _ => Ok(()),
+        });
+        let output = child.wait_with_output();
+        // A program that ends before it has read all says why by itself.
+        let _ = writing.join();
+        output
+    });
     let Output {
         status,
         stdout,
         stderr,
-    } = child.wait_with_output().with_context(|| text.clone())?;
+    } = output.with_context(|| text.clone())?;
     let lossy = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ok(Said {
         code: status.code(),

@@ -1,0 +1,181 @@
+//! What happens to Pods while the webhook is replaced, distrusted or gone.
+#![expect(clippy::print_stdout, reason = "the number of Pods is the result")]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::{NAMESPACE, dry_run, has_identity, pod, wait_for_injection};
+use crate::world::{World, eventually};
+
+const SECRET: &[&str] = &["secret", "-n", "irsa-emu", "irsa-emu-webhook-tls"];
+const REGISTRATION: &[&str] = &["mutatingwebhookconfiguration", "irsa-emu"];
+
+/// Pods are created without a pause while every replica is replaced, twice; none goes without its identity.
+pub(crate) fn rolling_restart_misses_no_pod(world: &World) -> Result<()> {
+    let (stop, created, without) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let creators: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| -> Result<()> {
+                    while !stop.load(Ordering::Relaxed) {
+                        for made in dry_runs(world)? {
+                            created.fetch_add(1, Ordering::Relaxed);
+                            if !has_identity(&made) {
+                                without.fetch_add(1, Ordering::Relaxed);
+                            }
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        let restarted = restart_twice(world);
+        stop.store(true, Ordering::Relaxed);
+        for creator in creators {
+            creator.join().ok().context("a creator of Pods panicked")??;
+        }
+        restarted
+    })?;
+    let (created, without) = (created.into_inner(), without.into_inner());
+    println!("{created} Pods created during two rolling restarts, {without} without identity");
+    ensure!(
+        created > 20,
+        "only {created} Pods were created: that proves nothing"
+    );
+    ensure!(without == 0, "{without} of {created} Pods have no identity");
+    Ok(())
+}
+
+/// What the API server makes of many Pods, one after the other: a program for each would be most of the work.
+fn dry_runs(world: &World) -> Result<Vec<Value>> {
+    let items: Vec<Value> = (0..20)
+        .map(|index| pod(NAMESPACE, &format!("restart-{index}"), "app"))
+        .collect();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    let said = world
+        .kubectl_with(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &list)?
+        .code(0)?;
+    let made: Vec<Value> = serde_json::Deserializer::from_str(&said.out)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .context("kubectl printed no JSON")?;
+    // One document for each, or one List of all, as the version of kubectl has it.
+    Ok(match made.as_slice() {
+        [list] if list["kind"] == "List" => list["items"].as_array().cloned().unwrap_or_default(),
+        _ => made,
+    })
+}
+
+fn restart_twice(world: &World) -> Result<()> {
+    for _ in 0..2 {
+        world.kubectl(&[
+            "rollout",
+            "restart",
+            "-n",
+            "irsa-emu",
+            "deployment/irsa-emu-webhook",
+        ])?;
+        world.kubectl(&[
+            "rollout",
+            "status",
+            "-n",
+            "irsa-emu",
+            "deployment/irsa-emu-webhook",
+            "--timeout=120s",
+        ])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn broken_trust_is_mended(world: &World) -> Result<()> {
+    let bundle = |world: &World| -> Result<Value> {
+        Ok(world.get(REGISTRATION)?["webhooks"][0]["clientConfig"]["caBundle"].clone())
+    };
+    let before = bundle(world)?;
+
+    // Somebody else writes the registration.
+    let foreign = rcgen::generate_simple_self_signed(["x.invalid".to_owned()])?;
+    use base64::Engine as _;
+    let foreign = base64::engine::general_purpose::STANDARD.encode(foreign.cert.pem());
+    let patch =
+        json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": foreign}]).to_string();
+    world.kubectl(&[&["patch"], REGISTRATION, &["--type=json", "-p", &patch]].concat())?;
+    eventually("caBundle is right again", 30, || {
+        ensure!(bundle(world)? == before, "it is another one");
+        Ok(())
+    })?;
+    wait_for_injection(world)?;
+    world.kubectl(&[&["delete"], REGISTRATION].concat())?;
+    wait_for_injection(world)?;
+
+    // The Secret is damaged, then deleted: what is served goes on, under the same authority.
+    let damage = json!({"data": {"tls.key": "bm9uc2Vuc2U="}}).to_string();
+    world.kubectl(&[&["patch"], SECRET, &["--type=merge", "-p", &damage]].concat())?;
+    eventually("the Secret is whole again", 30, || {
+        ensure!(
+            world.get(SECRET)?["data"]["tls.key"] != "bm9uc2Vuc2U=",
+            "it is still damaged"
+        );
+        Ok(())
+    })?;
+    world.kubectl(&[&["delete"], SECRET].concat())?;
+    eventually("the Secret is there again", 30, || world.get(SECRET))?;
+    ensure!(bundle(world)? == before, "another authority was made");
+    wait_for_injection(world)
+}
+
+/// Without any webhook Pods run as they are; where the Namespace enforces, they do not run.
+pub(crate) fn enforcing_namespaces_refuse_what_nobody_judged(world: &World) -> Result<()> {
+    let enforced = pod("e2e-enforced", "p", "app");
+    ensure!(
+        has_identity(&dry_run(world, &enforced)?),
+        "no identity while all is well"
+    );
+    let scale = |replicas: &str| {
+        world.kubectl(&[
+            "scale",
+            "-n",
+            "irsa-emu",
+            "deployment/irsa-emu-webhook",
+            &format!("--replicas={replicas}"),
+        ])
+    };
+    scale("0")?;
+    let gone = eventually("the webhook is gone", 60, || {
+        let pods = world.get(&[
+            "pods",
+            "-n",
+            "irsa-emu",
+            "-l",
+            "app.kubernetes.io/name=irsa-emu-webhook",
+        ])?;
+        ensure!(
+            pods["items"].as_array().is_some_and(Vec::is_empty),
+            "it still runs"
+        );
+        Ok(())
+    });
+    let refused = world.kubectl_with(&["create", "--dry-run=server", "-f", "-"], &enforced.to_string());
+    let lenient = dry_run(world, &pod(NAMESPACE, "p", "app"));
+    scale("2")?;
+    gone?;
+    let refused = refused?;
+    ensure!(
+        refused.code == Some(1) && refused.err.contains("enforced-pods.irsa-emu.dev"),
+        "an enforced Pod was accepted: {}{}",
+        refused.out,
+        refused.err
+    );
+    ensure!(!has_identity(&lenient?), "an identity came from nowhere");
+    world.kubectl(&[
+        "rollout",
+        "status",
+        "-n",
+        "irsa-emu",
+        "deployment/irsa-emu-webhook",
+        "--timeout=120s",
+    ])?;
+    wait_for_injection(world)
+}
