@@ -1,7 +1,7 @@
 //! Pure decisions of irsa-emu.
 //!
 //! This crate decides and never acts: which JSONPatch a Pod gets, which role a ServiceAccount is granted,
-//! what a Recipe means. It reads no clock, no environment, no file and no network, so every rule in it is
+//! whom a role's trust policy lets in, what a Recipe means. It reads no clock, no environment, no file and no network, so every rule in it is
 //! tested by tables and properties, and the webhook and the command line answer the same question alike.
 
 pub mod contract;
@@ -12,3 +12,4 @@ pub mod pod_view;
 pub mod recipe;
 pub mod role_arn;
 pub mod rules;
+pub mod trust_policy;

@@ -1,0 +1,322 @@
+//! The trust policy as it was written, read and checked.
+
+use super::condition::{Condition, Operator};
+use super::json::Node;
+use super::shorten;
+
+/// A role's trust policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustPolicy {
+    /// Whether `${...}` is a variable: `Version` 2012-10-17 only ("IAM JSON policy elements: Version").
+    pub(super) has_variables: bool,
+    pub(super) statements: Vec<Statement>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Statement {
+    pub(super) sid: Option<String>,
+    pub(super) effect: Effect,
+    pub(super) principal: Clause<Principals>,
+    pub(super) action: Clause<Vec<String>>,
+    pub(super) conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    Allow,
+    Deny,
+}
+
+/// An element, or its opposite such as `NotAction`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Clause<T> {
+    pub(super) negated: bool,
+    pub(super) value: T,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Principals {
+    /// `"*"`
+    Any,
+    /// One entry for each value, with its key.
+    Listed(Vec<(PrincipalKey, String)>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PrincipalKey {
+    Aws,
+    Federated,
+    Service,
+    CanonicalUser,
+}
+
+impl PrincipalKey {
+    /// The keys of a principal map ("Grammar of the IAM JSON policy language").
+    const ALL: [Self; 4] = [Self::Aws, Self::Federated, Self::Service, Self::CanonicalUser];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS",
+            Self::Federated => "Federated",
+            Self::Service => "Service",
+            Self::CanonicalUser => "CanonicalUser",
+        }
+    }
+}
+
+/// Why a text is no trust policy. AWS refuses to store such a one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The text is not JSON, or has a key twice in one object.
+    #[error("the trust policy is not JSON that IAM reads: {0}")]
+    Json(String),
+    /// A value has the wrong type or is none of those that IAM knows.
+    #[error("{at} must be {expected}")]
+    Shape {
+        /// Where, such as `Statement[0].Effect`.
+        at: String,
+        /// What belongs there.
+        expected: &'static str,
+    },
+    /// An element that must be there is not.
+    #[error("{at} has no {element}")]
+    Missing {
+        /// Where.
+        at: String,
+        /// The element, or the two of which one must be there.
+        element: &'static str,
+    },
+    /// An element and its opposite are both there.
+    #[error("{at} has both {element} and Not{element}; IAM accepts one of them")]
+    Both {
+        /// Where.
+        at: String,
+        /// The element.
+        element: &'static str,
+    },
+    /// An element that IAM does not know, or not in a trust policy, such as `Resource`.
+    #[error("{at} has the element `{element}`, which IAM does not accept in a trust policy")]
+    Element {
+        /// Where.
+        at: String,
+        /// The element's name.
+        element: String,
+    },
+    /// A condition operator that IAM does not know.
+    #[error("{at} has the condition operator `{operator}`, which IAM does not know")]
+    Operator {
+        /// Where.
+        at: String,
+        /// The operator's name.
+        operator: String,
+    },
+}
+
+impl TrustPolicy {
+    /// Reads a policy document. IAM's API hands it out URL-encoded: decode it first.
+    ///
+    /// Names of elements and of effects are read in their one right case ("IAM JSON policy elements: Effect").
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        let document: Node =
+            serde_json::from_str(text).map_err(|error| PolicyError::Json(error.to_string()))?;
+        let mut version = None;
+        let mut statements = None;
+        for (key, value) in map(&document, "the trust policy")? {
+            match key.as_str() {
+                "Version" => version = Some(value),
+                "Id" => {
+                    string(value, "Id")?;
+                }
+                "Statement" => statements = Some(value),
+                other => return Err(unknown("the trust policy", other)),
+            }
+        }
+        // Without a Version it is 2008-10-17 ("IAM JSON policy elements: Version").
+        let has_variables = match version {
+            None => false,
+            Some(Node::Text(text)) if text == "2008-10-17" => false,
+            Some(Node::Text(text)) if text == "2012-10-17" => true,
+            Some(_) => return Err(shape("Version", "\"2012-10-17\" or \"2008-10-17\"")),
+        };
+        let statements = match statements {
+            None => return Err(missing("the trust policy", "Statement")),
+            Some(Node::List(list)) => list
+                .iter()
+                .enumerate()
+                .map(read_statement)
+                .collect::<Result<_, _>>()?,
+            Some(one) => vec![read_statement((0, one))?],
+        };
+        Ok(Self {
+            has_variables,
+            statements,
+        })
+    }
+}
+
+fn read_statement((index, node): (usize, &Node)) -> Result<Statement, PolicyError> {
+    let at = format!("Statement[{index}]");
+    let (mut sid, mut effect) = (None, None);
+    let (mut principal, mut action) = (None, None);
+    let mut conditions = Vec::new();
+    for (key, value) in map(node, &at)? {
+        let here = format!("{at}.{}", shorten(key));
+        match key.as_str() {
+            "Sid" => sid = Some(string(value, &here)?.to_owned()).filter(|sid| !sid.is_empty()),
+            "Effect" => effect = Some(read_effect(value, &here)?),
+            "Principal" | "NotPrincipal" => {
+                let clause = Clause {
+                    negated: key == "NotPrincipal",
+                    value: read_principals(value, &here)?,
+                };
+                set_once(&mut principal, clause, &at, "Principal")?;
+            }
+            "Action" | "NotAction" => {
+                let clause = Clause {
+                    negated: key == "NotAction",
+                    value: texts(value, &here)?,
+                };
+                set_once(&mut action, clause, &at, "Action")?;
+            }
+            "Condition" => conditions = read_conditions(value, &here)?,
+            // Resource and NotResource too ("Access Analyzer policy check reference", "Role trust policy syntax error
+            // resource").
+            other => return Err(unknown(&at, other)),
+        }
+    }
+    Ok(Statement {
+        sid,
+        effect: effect.ok_or_else(|| missing(&at, "Effect"))?,
+        principal: principal.ok_or_else(|| missing(&at, "Principal"))?,
+        action: action.ok_or_else(|| missing(&at, "Action"))?,
+        conditions,
+    })
+}
+
+fn set_once<T>(
+    slot: &mut Option<Clause<T>>,
+    clause: Clause<T>,
+    at: &str,
+    element: &'static str,
+) -> Result<(), PolicyError> {
+    if slot.is_some() {
+        return Err(PolicyError::Both {
+            at: at.to_owned(),
+            element,
+        });
+    }
+    *slot = Some(clause);
+    Ok(())
+}
+
+fn read_effect(node: &Node, at: &str) -> Result<Effect, PolicyError> {
+    match node {
+        Node::Text(text) if text == "Allow" => Ok(Effect::Allow),
+        Node::Text(text) if text == "Deny" => Ok(Effect::Deny),
+        _ => Err(shape(at, "\"Allow\" or \"Deny\"")),
+    }
+}
+
+fn read_principals(node: &Node, at: &str) -> Result<Principals, PolicyError> {
+    const EXPECTED: &str = "\"*\" or an object of AWS, Federated, Service, CanonicalUser";
+    match node {
+        Node::Text(text) if text == "*" => return Ok(Principals::Any),
+        Node::Map(entries) if !entries.is_empty() => {}
+        _ => return Err(shape(at, EXPECTED)),
+    }
+    let mut listed = Vec::new();
+    for (name, values) in map(node, at)? {
+        let key = PrincipalKey::ALL
+            .into_iter()
+            .find(|key| key.as_str() == name)
+            .ok_or_else(|| shape(at, EXPECTED))?;
+        let values = texts(values, &format!("{at}.{name}"))?;
+        listed.extend(values.into_iter().map(|value| (key, value)));
+    }
+    Ok(Principals::Listed(listed))
+}
+
+fn read_conditions(node: &Node, at: &str) -> Result<Vec<Condition>, PolicyError> {
+    let mut conditions = Vec::new();
+    for (name, keys) in map(node, at)? {
+        let here = format!("{at}.{}", shorten(name));
+        let operator = Operator::parse(name).ok_or_else(|| PolicyError::Operator {
+            at: at.to_owned(),
+            operator: shorten(name),
+        })?;
+        for (key, values) in map(keys, &here)? {
+            conditions.push(Condition {
+                operator: operator.clone(),
+                key: key.clone(),
+                values: scalars(values, &format!("{here}.{}", shorten(key)))?,
+            });
+        }
+    }
+    Ok(conditions)
+}
+
+/// A condition's values: text, number or boolean, one or a list ("Grammar of the IAM JSON policy language").
+fn scalars(node: &Node, at: &str) -> Result<Vec<String>, PolicyError> {
+    let scalar = |node: &Node| match node {
+        Node::Text(text) | Node::Number(text) => Ok(text.clone()),
+        Node::Bool(value) => Ok(value.to_string()),
+        Node::Null | Node::List(_) | Node::Map(_) => {
+            Err(shape(at, "text, a number or a boolean, or a list of them"))
+        }
+    };
+    match node {
+        Node::List(list) => list.iter().map(scalar).collect(),
+        one => Ok(vec![scalar(one)?]),
+    }
+}
+
+/// One text or a list of them that is not empty.
+fn texts(node: &Node, at: &str) -> Result<Vec<String>, PolicyError> {
+    const EXPECTED: &str = "text or a list of text";
+    match node {
+        Node::Text(text) => Ok(vec![text.clone()]),
+        Node::List(list) if !list.is_empty() => list
+            .iter()
+            .map(|item| match item {
+                Node::Text(text) => Ok(text.clone()),
+                _ => Err(shape(at, EXPECTED)),
+            })
+            .collect(),
+        _ => Err(shape(at, EXPECTED)),
+    }
+}
+
+fn string<'a>(node: &'a Node, at: &str) -> Result<&'a str, PolicyError> {
+    match node {
+        Node::Text(text) => Ok(text),
+        _ => Err(shape(at, "text")),
+    }
+}
+
+fn map<'a>(node: &'a Node, at: &str) -> Result<&'a [(String, Node)], PolicyError> {
+    match node {
+        Node::Map(entries) => Ok(entries),
+        _ => Err(shape(at, "an object")),
+    }
+}
+
+fn shape(at: &str, expected: &'static str) -> PolicyError {
+    PolicyError::Shape {
+        at: at.to_owned(),
+        expected,
+    }
+}
+
+fn missing(at: &str, element: &'static str) -> PolicyError {
+    PolicyError::Missing {
+        at: at.to_owned(),
+        element,
+    }
+}
+
+fn unknown(at: &str, element: &str) -> PolicyError {
+    PolicyError::Element {
+        at: at.to_owned(),
+        element: shorten(element),
+    }
+}
