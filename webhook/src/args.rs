@@ -7,6 +7,7 @@ use irsa_emu_core::contract;
 use irsa_emu_core::grant::{Compose, GrantDefaults};
 use irsa_emu_core::plan::InjectConfig;
 use irsa_emu_core::rules::Delivery;
+use irsa_emu_core::trust_policy::IssuerAlias;
 
 /// Admission webhook, STS front and keeper of irsa-emu.
 #[derive(Debug, Parser)]
@@ -57,6 +58,14 @@ pub(crate) struct Args {
     /// What to do about a role that does not exist
     #[arg(long, env = "IRSA_EMU_ROLES", value_enum, default_value_t = Roles::Auto)]
     roles: Roles,
+    /// Issuers that count as this cluster's in trust policies: `eks` for every EKS cluster, or patterns
+    #[arg(
+        long,
+        env = "IRSA_EMU_ISSUER_ALIASES",
+        value_delimiter = ',',
+        default_value = "eks"
+    )]
+    issuer_aliases: Vec<String>,
     /// Whether the cluster runs native sidecars
     #[arg(long, env = "IRSA_EMU_NATIVE_SIDECARS", default_value_t = true, action = clap::ArgAction::Set)]
     native_sidecars: bool,
@@ -113,6 +122,7 @@ pub(crate) struct Settings {
     pub(crate) namespace: String,
     pub(crate) emulator_url: String,
     pub(crate) roles: Roles,
+    pub(crate) issuer_aliases: Vec<IssuerAlias>,
     pub(crate) inject: InjectConfig,
     pub(crate) grants: GrantDefaults,
     pub(crate) listen_admission: SocketAddr,
@@ -141,6 +151,7 @@ impl Settings {
             account,
             partition,
             roles,
+            issuer_aliases,
             native_sidecars,
             profile,
             listen_admission,
@@ -172,6 +183,10 @@ impl Settings {
             namespace,
             emulator_url,
             roles,
+            issuer_aliases: issuer_aliases
+                .iter()
+                .map(|text| IssuerAlias::parse(text))
+                .collect(),
             inject,
             grants,
             listen_admission,

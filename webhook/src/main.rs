@@ -5,6 +5,7 @@ mod admission;
 mod args;
 mod aws;
 mod directory;
+mod events;
 mod health;
 mod keeper;
 mod leader;
@@ -27,6 +28,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::admission::registration;
 use crate::args::{Args, Settings};
 use crate::directory::Directory;
+use crate::events::Events;
 use crate::health::Readiness;
 use crate::metrics::Metrics;
 
@@ -123,13 +125,13 @@ impl Parts {
         );
         directory.synced().await.context("the watches ended")?;
 
-        let (events, writing) = admission::Events::new(client.clone());
+        let (events, writing) = Events::new(client.clone());
         tasks.spawn(writing);
         let admission = admission::Admission::new(
             Arc::clone(&directory) as Arc<_>,
             settings,
             Arc::clone(metrics),
-            events,
+            events.clone(),
         );
         tasks.spawn(admission::serve(
             settings.listen_admission,
@@ -142,6 +144,7 @@ impl Parts {
             Arc::clone(&directory),
             Arc::clone(settings),
             Arc::clone(metrics),
+            events,
         );
         tasks.spawn(sts::serve(settings.listen_sts, front, self.stop_sts.subscribe()));
         self.admission

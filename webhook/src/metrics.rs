@@ -43,12 +43,14 @@ pub(crate) struct Metrics {
 }
 
 /// What an exchange at the STS front can end with: the codes of [`crate::sts`], and `ok`.
-const EXCHANGES: [&str; 7] = [
+const EXCHANGES: [&str; 9] = [
     "ok",
     "AccessDenied",
     "ExpiredTokenException",
     "IDPCommunicationError",
+    "InvalidAction",
     "InvalidIdentityToken",
+    "MalformedPolicyDocument",
     "ServiceUnavailable",
     "ValidationError",
 ];

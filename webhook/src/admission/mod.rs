@@ -1,6 +1,5 @@
 //! Admission: an AdmissionReview in, a JSONPatch out.
 
-mod events;
 pub(crate) mod registration;
 mod review;
 mod router;
@@ -18,9 +17,9 @@ use irsa_emu_core::grant::{GrantDefaults, GrantTables, grant_for};
 use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, SkipReason, plan_patch};
 use irsa_emu_core::rules::{RecipeRules, effect_of};
 
-pub(crate) use self::events::Events;
 use crate::args::Settings;
 use crate::directory::{Directory, Lookup};
+use crate::events::Events;
 use crate::metrics::Metrics;
 use review::Request;
 

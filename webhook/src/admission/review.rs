@@ -65,8 +65,7 @@ impl Review {
         if body.is_empty() {
             return Err("bad content".to_owned());
         }
-        let mut review: Self = serde_json::from_slice(body)
-            .map_err(|error| format!("couldn't get version/kind; json parse error: {error}"))?;
+        let mut review: Self = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
         match review.request.take() {
             Some(request) => Ok((review, request)),
             None => Err("bad content".to_owned()),
@@ -101,6 +100,16 @@ impl Review {
             response,
         }
     }
+}
+
+/// Where a body stops being a review. Not the reader's own words: they can quote the body.
+fn no_json(error: &serde_json::Error) -> String {
+    format!(
+        "couldn't get version/kind; json parse error: {:?} at line {} column {}",
+        error.classify(),
+        error.line(),
+        error.column()
+    )
 }
 
 /// Kubernetes asks for warnings of at most 120 characters, and cuts all of them together at 4,096.

@@ -79,7 +79,11 @@ async fn review(admission: &Admission, headers: &HeaderMap, body: &[u8], mode: M
     let refused = is_refused(&outcome, mode);
     log(&request, &outcome, refused);
     admission.metrics.reviewed(&outcome, refused, began.elapsed());
-    admission.events.tell(&request, &outcome);
+    if !request.dry_run {
+        admission
+            .events
+            .mistakes(&request.object, request.namespace(), &outcome);
+    }
     Json(review.answer(&request, &outcome, refused)).into_response()
 }
 
@@ -150,8 +154,9 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::admission::{Accounts, Events};
+    use crate::admission::Accounts;
     use crate::directory::{Account, Lookup};
+    use crate::events::Events;
     use crate::metrics::Metrics;
 
     struct Fixed;

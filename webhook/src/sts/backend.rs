@@ -1,6 +1,6 @@
 //! Where credentials come from: the emulator's own STS.
 
-use aws_sdk_sts::types::Credentials;
+use aws_sdk_sts::types::{Credentials, PolicyDescriptorType};
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Request, header};
@@ -49,6 +49,8 @@ impl Backend {
             .role_session_name(&request.session_name)
             .web_identity_token(request.token.expose())
             .duration_seconds(request.duration)
+            .set_policy(request.policy.clone())
+            .set_policy_arns(policy_arns(request))
             .send()
             .await;
         let answer = answer.map_err(|error| {
@@ -84,4 +86,12 @@ impl Backend {
             }
         }
     }
+}
+
+fn policy_arns(request: &AssumeRole) -> Option<Vec<PolicyDescriptorType>> {
+    let arns = request
+        .policy_arns
+        .iter()
+        .map(|arn| PolicyDescriptorType::builder().arn(arn).build());
+    (!request.policy_arns.is_empty()).then(|| arns.collect())
 }

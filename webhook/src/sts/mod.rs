@@ -18,15 +18,20 @@ use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use irsa_emu_core::grant::grant_for;
 use irsa_emu_core::role_arn::RoleArn;
+use irsa_emu_core::trust_policy::{TrustPolicy, WebIdentityRequest, evaluate};
 use kube::Client;
+use kube::runtime::events::EventType;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
 
 use crate::args::Settings;
 use crate::directory::{Directory, Lookup};
+use crate::events::Events;
 use crate::metrics::Metrics;
 use query::AssumeRole;
 use response::StsError;
-use token::{Subject, Verifier};
+use token::{Subject, Verified, Verifier};
 
 /// A request holds a token of about 1 KB; nothing near this size is one.
 const MAX_BODY: usize = 64 * 1024;
@@ -39,6 +44,7 @@ pub(crate) struct Front {
     roles: roles::Roles,
     backend: backend::Backend,
     metrics: Arc<Metrics>,
+    events: Events,
 }
 
 impl Front {
@@ -47,14 +53,16 @@ impl Front {
         directory: Arc<Directory>,
         settings: Arc<Settings>,
         metrics: Arc<Metrics>,
+        events: Events,
     ) -> Arc<Self> {
         Arc::new(Self {
-            verifier: Verifier::new(client.clone()),
-            roles: roles::Roles::new(client, &settings),
+            verifier: Verifier::new(client),
+            roles: roles::Roles::new(events.clone(), &settings),
             backend: backend::Backend::new(&settings.emulator_url),
             directory,
             settings,
             metrics,
+            events,
         })
     }
 
@@ -90,34 +98,87 @@ impl Front {
             .as_ref()
             .map_or(&self.settings.grants.audience, |grant| &grant.audience);
         verified.require_audience(audience)?;
-        check_annotation(
-            &verified.subject,
-            grant.as_ref().and_then(|grant| grant.role_arn()),
-            &request.role_arn,
-            annotations.is_some(),
-        )?;
-        self.roles.ensure(&request.role_arn, &verified, audience).await?;
+        let own_role = grant.as_ref().and_then(|grant| grant.role_arn());
+        check_annotation(own_role, &request.role_arn, annotations.is_some())
+            .map_err(|why| self.refuse(subject, &request.role_arn, &why))?;
+        let role = self.roles.find(&request.role_arn, &verified, audience).await?;
+        request.check_duration(role.max_session)?;
+        let trust = role
+            .trust
+            .as_ref()
+            .map_err(|problem| format!("its trust policy is none that IAM accepts: {problem}"));
+        trust
+            .and_then(|trust| self.check_trust(trust, &request, &verified))
+            .map_err(|why| self.refuse(subject, &request.role_arn, &why))?;
         let credentials = self.backend.credentials(&request).await?;
         tracing::info!(subject = %verified.subject, role = %request.role_arn, session = request.session_name, "credentials handed out");
         Ok(response::assumed(&request, &verified, audience, &credentials))
     }
+
+    /// Whether the role's trust policy lets the token in, as AWS would evaluate it.
+    fn check_trust(
+        &self,
+        trust: &TrustPolicy,
+        request: &AssumeRole,
+        verified: &Verified,
+    ) -> Result<(), String> {
+        let decision = evaluate(
+            trust,
+            &WebIdentityRequest {
+                role: &request.role_arn,
+                provider: verified.provider(),
+                aliases: &self.settings.issuer_aliases,
+                subject: &verified.subject.to_string(),
+                audiences: &verified.audiences,
+                session_name: &request.session_name,
+                claims: &BTreeMap::new(),
+                keys: &time_keys(OffsetDateTime::now_utc()),
+            },
+        );
+        if !decision.is_allowed() {
+            return Err(format!("its trust policy does not let it in: {decision}"));
+        }
+        for warning in &decision.warnings {
+            tracing::warn!(subject = %verified.subject, role = %request.role_arn, %warning, "an open trust policy");
+        }
+        Ok(())
+    }
+
+    /// A refusal: AWS gives no reason, so it goes into the log and an Event of the ServiceAccount.
+    fn refuse(&self, subject: &Subject, role: &RoleArn, why: &str) -> StsError {
+        tracing::warn!(%subject, %role, why, "refused: the ServiceAccount may not assume this role");
+        self.events.exchange(
+            &subject.namespace,
+            &subject.name,
+            EventType::Warning,
+            "AccessDenied",
+            format!("{role}: {why}"),
+        );
+        StsError::access_denied()
+    }
 }
 
-/// Whether the ServiceAccount's own annotation names the role: nothing else lets a Pod in.
-fn check_annotation(
-    subject: &Subject,
-    annotated: Option<&str>,
-    requested: &RoleArn,
-    exists: bool,
-) -> Result<(), StsError> {
-    let why = match annotated {
-        Some(role) if role == requested.to_string() => return Ok(()),
-        Some(role) => format!("its annotation names {role}"),
-        None if exists => "it has no role-arn annotation".to_owned(),
-        None => "it does not exist".to_owned(),
-    };
-    tracing::warn!(%subject, requested = %requested, why, "refused: the ServiceAccount may not assume this role");
-    Err(StsError::access_denied())
+/// Whether the ServiceAccount's own annotation names the role: without that, nothing lets a Pod in.
+fn check_annotation(annotated: Option<&str>, requested: &RoleArn, exists: bool) -> Result<(), String> {
+    match annotated {
+        Some(role) if role == requested.to_string() => Ok(()),
+        Some(role) => Err(format!("the ServiceAccount's annotation names {role}")),
+        None if exists => Err("the ServiceAccount has no role-arn annotation".to_owned()),
+        None => Err("the ServiceAccount does not exist".to_owned()),
+    }
+}
+
+/// The condition keys of the time (IAM User Guide, "AWS global condition context keys").
+fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
+    let text = now
+        .replace_nanosecond(0)
+        .unwrap_or(now)
+        .format(&Rfc3339)
+        .unwrap_or_default();
+    BTreeMap::from([
+        ("aws:CurrentTime".to_owned(), vec![text]),
+        ("aws:EpochTime".to_owned(), vec![now.unix_timestamp().to_string()]),
+    ])
 }
 
 /// Serves until dropped, or told to stop.
@@ -178,26 +239,20 @@ mod tests {
 
     #[test]
     fn only_the_role_of_the_own_annotation_is_let_in() {
-        let subject = Subject {
-            namespace: "n".into(),
-            name: "s".into(),
-        };
         let role = RoleArn::parse("arn:aws:iam::123456789012:role/app").unwrap();
-        let refused = |annotated, exists| {
-            check_annotation(&subject, annotated, &role, exists)
-                .unwrap_err()
-                .code
-        };
-        assert!(check_annotation(&subject, Some("arn:aws:iam::123456789012:role/app"), &role, true).is_ok());
-        assert_eq!(
-            refused(Some("arn:aws:iam::123456789012:role/other"), true),
-            "AccessDenied"
-        );
-        assert_eq!(
-            refused(Some("arn:aws:iam::999999999999:role/app"), true),
-            "AccessDenied"
-        );
-        assert_eq!(refused(None, true), "AccessDenied");
-        assert_eq!(refused(None, false), "AccessDenied");
+        assert!(check_annotation(Some("arn:aws:iam::123456789012:role/app"), &role, true).is_ok());
+        for (annotated, exists, why) in [
+            (
+                Some("arn:aws:iam::123456789012:role/other"),
+                true,
+                "annotation names arn:aws:iam::123456789012:role/other",
+            ),
+            (Some("arn:aws:iam::999999999999:role/app"), true, "999999999999"),
+            (None, true, "no role-arn annotation"),
+            (None, false, "does not exist"),
+        ] {
+            let refused = check_annotation(annotated, &role, exists).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+        }
     }
 }

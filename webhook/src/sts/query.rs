@@ -8,6 +8,13 @@ use url::form_urlencoded;
 use super::response::StsError;
 use super::token::WebIdentityToken;
 
+/// The version of the STS API, the only one there is.
+const VERSION: &str = "2011-06-15";
+/// Characters of a session policy (STS API reference, `AssumeRoleWithWebIdentity`).
+const LONGEST_POLICY: usize = 2048;
+/// Managed policies of a session (the same page).
+const MOST_POLICY_ARNS: usize = 10;
+
 /// A checked `AssumeRoleWithWebIdentity` request.
 #[derive(Debug)]
 pub(crate) struct AssumeRole {
@@ -16,6 +23,10 @@ pub(crate) struct AssumeRole {
     pub(crate) token: WebIdentityToken,
     /// Lifetime of the credentials in seconds.
     pub(crate) duration: i32,
+    /// A session policy, as JSON.
+    pub(crate) policy: Option<String>,
+    /// ARNs of managed policies for the session.
+    pub(crate) policy_arns: Vec<String>,
 }
 
 /// The parameters of a request: those of the query string, then those of the form.
@@ -28,6 +39,12 @@ pub(crate) fn parameters(query: &str, body: &[u8]) -> BTreeMap<String, String> {
 impl AssumeRole {
     /// Checks the parameters by the rules of the STS API reference.
     pub(crate) fn read(parameters: &BTreeMap<String, String>) -> Result<Self, StsError> {
+        let version = parameters
+            .get("Version")
+            .map_or("NO_VERSION_SPECIFIED", String::as_str);
+        if version != VERSION {
+            return Err(StsError::invalid_action(version));
+        }
         let required = |name: &str| {
             let missing = || {
                 StsError::validation(&format!(
@@ -65,8 +82,55 @@ impl AssumeRole {
             session_name,
             token,
             duration,
+            policy: session_policy(parameters)?,
+            policy_arns: policy_arns(parameters)?,
         })
     }
+
+    /// Whether the role allows sessions of this length.
+    pub(crate) fn check_duration(&self, max_session: i32) -> Result<(), StsError> {
+        if self.duration <= max_session {
+            return Ok(());
+        }
+        Err(StsError::validation(
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        ))
+    }
+}
+
+fn session_policy(parameters: &BTreeMap<String, String>) -> Result<Option<String>, StsError> {
+    let Some(policy) = parameters.get("Policy") else {
+        return Ok(None);
+    };
+    if !(1..=LONGEST_POLICY).contains(&policy.chars().count()) {
+        return Err(StsError::validation(
+            "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length between 1 and 2048",
+        ));
+    }
+    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(policy) {
+        Ok(_) => Ok(Some(policy.clone())),
+        Err(_) => Err(StsError::malformed_policy(
+            "The policy is not in the valid JSON format.",
+        )),
+    }
+}
+
+/// `PolicyArns.member.1.arn` and so on, in their order.
+fn policy_arns(parameters: &BTreeMap<String, String>) -> Result<Vec<String>, StsError> {
+    let mut numbered: Vec<(usize, &String)> = parameters
+        .iter()
+        .filter_map(|(name, value)| {
+            let number = name.strip_prefix("PolicyArns.member.")?.strip_suffix(".arn")?;
+            Some((number.parse().ok()?, value))
+        })
+        .collect();
+    numbered.sort_unstable();
+    if numbered.len() > MOST_POLICY_ARNS {
+        return Err(StsError::validation(
+            "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to 10",
+        ));
+    }
+    Ok(numbered.into_iter().map(|(_, arn)| arn.clone()).collect())
 }
 
 fn lower_first(name: &str) -> String {
@@ -81,7 +145,7 @@ mod tests {
     use super::*;
 
     fn read(extra: &str) -> Result<AssumeRole, StsError> {
-        let base = "Action=AssumeRoleWithWebIdentity&RoleArn=arn:aws:iam::123456789012:role/app&RoleSessionName=pod-1&WebIdentityToken=a.b.c";
+        let base = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn:aws:iam::123456789012:role/app&RoleSessionName=pod-1&WebIdentityToken=a.b.c";
         AssumeRole::read(&parameters(base, extra.as_bytes()))
     }
 
@@ -97,6 +161,34 @@ mod tests {
             ("app", "pod-1", 900)
         );
         assert_eq!(read("").unwrap().duration, 3600);
+    }
+
+    #[test]
+    fn session_policies_are_read_in_their_order() {
+        let request = read(
+            "Policy=%7B%7D&PolicyArns.member.2.arn=b&PolicyArns.member.1.arn=a&PolicyArns.member.10.arn=c",
+        )
+        .unwrap();
+        assert_eq!(request.policy.as_deref(), Some("{}"));
+        assert_eq!(request.policy_arns, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_session_is_no_longer_than_the_role_allows() {
+        let request = read("DurationSeconds=7200").unwrap();
+        assert!(request.check_duration(7200).is_ok());
+        assert_eq!(request.check_duration(3600).unwrap_err().code, "ValidationError");
+    }
+
+    #[test]
+    fn another_version_and_a_policy_that_is_none_have_codes_of_their_own() {
+        for (extra, code) in [
+            ("Version=2010-01-01", "InvalidAction"),
+            ("Policy=%5B%5D", "MalformedPolicyDocument"),
+            ("Policy=x", "MalformedPolicyDocument"),
+        ] {
+            assert_eq!(read(extra).unwrap_err().code, code, "{extra}");
+        }
     }
 
     #[test]

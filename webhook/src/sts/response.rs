@@ -49,6 +49,15 @@ impl StsError {
         Self::new(StatusCode::BAD_REQUEST, "ValidationError", message)
     }
 
+    pub(crate) fn invalid_action(version: &str) -> Self {
+        let message = format!("Could not find operation AssumeRoleWithWebIdentity for version {version}");
+        Self::new(StatusCode::BAD_REQUEST, "InvalidAction", &message)
+    }
+
+    pub(crate) fn malformed_policy(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "MalformedPolicyDocument", message)
+    }
+
     /// The cluster's keys could not be had; SDKs try again.
     pub(crate) fn idp_communication(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "IDPCommunicationError", message)

@@ -1,60 +1,68 @@
-//! The role of a request: it must exist in the emulator, or is made.
+//! The role of a request: it must exist in the emulator, or is made; and what it says of who may assume it.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_sdk_iam::types::Role;
 use irsa_emu_core::role_arn::RoleArn;
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Client;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use irsa_emu_core::trust_policy::{PolicyError, TrustPolicy};
+use kube::runtime::events::EventType;
 use serde_json::json;
 
 use super::response::StsError;
 use super::token::Verified;
 use crate::args::{self, Settings};
 use crate::aws::{Emulator, explain};
+use crate::events::Events;
 
-/// A role that was seen is not looked for again for so long.
-const REMEMBER: Duration = Duration::from_secs(30);
+/// A role that was seen is not asked for again for so long. Short: who mends a trust policy tries it at once.
+const REMEMBER: Duration = Duration::from_secs(3);
 /// More roles than any laptop has; past this, nothing is remembered.
 const MAX_REMEMBERED: usize = 10_000;
+/// The longest session of a role that does not say, in seconds (IAM API reference, `CreateRole`).
+const DEFAULT_MAX_SESSION: i32 = 3600;
+
+/// What matters of a role that exists.
+#[derive(Debug)]
+pub(super) struct FoundRole {
+    /// Its trust policy, or why IAM would not have stored it.
+    pub(super) trust: Result<TrustPolicy, PolicyError>,
+    /// The longest session, in seconds.
+    pub(super) max_session: i32,
+}
 
 /// Looks for roles, and makes them where the install says so.
 pub(crate) struct Roles {
     emulator: Emulator,
     mode: args::Roles,
-    events: Recorder,
-    seen: Mutex<HashMap<RoleArn, Instant>>,
+    events: Events,
+    seen: Mutex<HashMap<RoleArn, (Instant, Arc<FoundRole>)>>,
 }
 
 impl Roles {
-    pub(crate) fn new(client: Client, settings: &Settings) -> Self {
-        let reporter = Reporter {
-            controller: "irsa-emu-webhook".to_owned(),
-            instance: None,
-        };
+    pub(crate) fn new(events: Events, settings: &Settings) -> Self {
         Self {
             emulator: Emulator::new(&settings.emulator_url),
             mode: settings.roles,
-            events: Recorder::new(client, reporter),
+            events,
             seen: Mutex::new(HashMap::new()),
         }
     }
 
-    /// Makes sure that the role exists, or refuses.
-    pub(crate) async fn ensure(
+    /// The role, made where it does not exist and the install says so.
+    pub(super) async fn find(
         &self,
         role: &RoleArn,
         verified: &Verified,
         audience: &str,
-    ) -> Result<(), StsError> {
-        if self.seen_lately(role) {
-            return Ok(());
+    ) -> Result<Arc<FoundRole>, StsError> {
+        if let Some(found) = self.seen_lately(role) {
+            return Ok(found);
         }
         let iam = self.emulator.iam(role.account());
-        match iam.get_role().role_name(role.name()).send().await {
-            Ok(_) => {}
+        let found = match iam.get_role().role_name(role.name()).send().await {
+            Ok(answer) => read(role, answer.role)?,
             Err(error)
                 if error
                     .as_service_error()
@@ -69,9 +77,10 @@ impl Roles {
                 }
             }
             Err(error) => return Err(unavailable("GetRole", &error)),
-        }
-        self.remember(role);
-        Ok(())
+        };
+        let found = Arc::new(found);
+        self.remember(role, &found);
+        Ok(found)
     }
 
     async fn make(
@@ -80,7 +89,7 @@ impl Roles {
         role: &RoleArn,
         verified: &Verified,
         audience: &str,
-    ) -> Result<(), StsError> {
+    ) -> Result<FoundRole, StsError> {
         let made = iam
             .create_role()
             .role_name(role.name())
@@ -90,63 +99,65 @@ impl Roles {
             .send()
             .await;
         match made {
-            Ok(_) => {}
+            Ok(answer) => {
+                let subject = &verified.subject;
+                tracing::info!(role = %role, subject = %subject, "made a role that did not exist");
+                // On EKS the role would have been missing.
+                let note = format!(
+                    "irsa-emu made {role}, which did not exist, with a trust policy for this ServiceAccount"
+                );
+                self.events.exchange(
+                    &subject.namespace,
+                    &subject.name,
+                    EventType::Normal,
+                    "RoleMade",
+                    note,
+                );
+                read(role, answer.role)
+            }
+            // The keeper, or another replica, was faster: what it made counts.
             Err(error)
                 if error
                     .as_service_error()
                     .is_some_and(|e| e.is_entity_already_exists_exception()) =>
             {
-                return Ok(());
+                let answer = iam.get_role().role_name(role.name()).send().await;
+                read(role, answer.map_err(|error| unavailable("GetRole", &error))?.role)
             }
-            Err(error) => return Err(unavailable("CreateRole", &error)),
-        }
-        tracing::info!(role = %role, subject = %verified.subject, "made a role that did not exist");
-        self.tell(role, verified).await;
-        Ok(())
-    }
-
-    /// An Event on the ServiceAccount: on EKS the role would have been missing.
-    async fn tell(&self, role: &RoleArn, verified: &Verified) {
-        let subject = &verified.subject;
-        let event = Event {
-            type_: EventType::Normal,
-            reason: "RoleMade".to_owned(),
-            note: Some(format!(
-                "irsa-emu made {role}, which did not exist, with a trust policy for this ServiceAccount"
-            )),
-            action: "AssumeRoleWithWebIdentity".to_owned(),
-            secondary: None,
-        };
-        let reference = ObjectReference {
-            api_version: Some("v1".to_owned()),
-            kind: Some("ServiceAccount".to_owned()),
-            namespace: Some(subject.namespace.clone()),
-            name: Some(subject.name.clone()),
-            ..ObjectReference::default()
-        };
-        if let Err(error) = self.events.publish(&event, &reference).await {
-            tracing::warn!(%error, "cannot write an Event");
+            Err(error) => Err(unavailable("CreateRole", &error)),
         }
     }
 
-    fn seen_lately(&self, role: &RoleArn) -> bool {
-        let seen = self
-            .seen
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        seen.get(role).is_some_and(|at| at.elapsed() < REMEMBER)
+    fn seen_lately(&self, role: &RoleArn) -> Option<Arc<FoundRole>> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, found) = seen.get(role)?;
+        (at.elapsed() < REMEMBER).then(|| Arc::clone(found))
     }
 
-    fn remember(&self, role: &RoleArn) {
-        let mut seen = self
-            .seen
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        seen.retain(|_, at| at.elapsed() < REMEMBER);
+    fn remember(&self, role: &RoleArn, found: &Arc<FoundRole>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, (at, _)| at.elapsed() < REMEMBER);
         if seen.len() < MAX_REMEMBERED {
-            seen.insert(role.clone(), Instant::now());
+            seen.insert(role.clone(), (Instant::now(), Arc::clone(found)));
         }
     }
+}
+
+/// What matters of a role that IAM answered with. One of the same name below another path is not the role that was
+/// asked for.
+fn read(wanted: &RoleArn, role: Option<Role>) -> Result<FoundRole, StsError> {
+    let role = role.ok_or_else(|| StsError::unavailable("The emulator's IAM answered without a role"))?;
+    if role.arn() != wanted.to_string() {
+        tracing::warn!(role = %wanted, there = role.arn(), "refused: the role of this name has another ARN");
+        return Err(StsError::access_denied());
+    }
+    // IAM answers with the document URL-encoded (RFC 3986).
+    let encoded = role.assume_role_policy_document().unwrap_or_default();
+    let document = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
+    Ok(FoundRole {
+        trust: TrustPolicy::parse(&document),
+        max_session: role.max_session_duration().unwrap_or(DEFAULT_MAX_SESSION),
+    })
 }
 
 fn unavailable(call: &str, error: &(dyn std::error::Error + 'static)) -> StsError {
@@ -170,4 +181,43 @@ fn trust_policy(role: &RoleArn, verified: &Verified, audience: &str) -> String {
         }]
     })
     .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(arn: &str, document: &str) -> Role {
+        Role::builder()
+            .path("/")
+            .role_name("app")
+            .role_id("x")
+            .arn(arn)
+            .create_date(aws_sdk_iam::primitives::DateTime::from_secs(0))
+            .assume_role_policy_document(document)
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_role_below_another_path_is_another_role() {
+        let wanted = RoleArn::parse("arn:aws:iam::123456789012:role/team/app").unwrap();
+        let error = read(
+            &wanted,
+            Some(role("arn:aws:iam::123456789012:role/app", "%7B%7D")),
+        )
+        .unwrap_err();
+        assert_eq!(error.code, "AccessDenied");
+    }
+
+    #[test]
+    fn the_policy_that_we_make_lets_exactly_its_service_account_in() {
+        let wanted = RoleArn::parse("arn:aws:iam::123456789012:role/app").unwrap();
+        let document = trust_policy(&wanted, &Verified::sample(), "sts.amazonaws.com");
+        let encoded =
+            percent_encoding::utf8_percent_encode(&document, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let found = read(&wanted, Some(role(&wanted.to_string(), &encoded))).unwrap();
+        assert!(found.trust.is_ok(), "{:?}", found.trust);
+        assert_eq!(found.max_session, 3600);
+    }
 }

@@ -72,7 +72,7 @@ impl fmt::Display for Subject {
 pub(crate) struct Verified {
     pub(crate) subject: Subject,
     pub(crate) issuer: String,
-    audiences: Vec<String>,
+    pub(crate) audiences: Vec<String>,
 }
 
 impl Verified {

@@ -1,4 +1,4 @@
-//! Warnings reach `kubectl` only for Pods made by hand. For all others the owner of the Pod gets an Event.
+//! Events: what people should know of who are not there when it happens. Written in the background, never waited for.
 
 use irsa_emu_core::plan::Outcome;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -7,36 +7,27 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::review::Request;
-
 /// Events that wait to be written; more are dropped, as their like will come again.
 const WAITING: usize = 128;
 /// Kubernetes accepts notes of so many bytes (`events.k8s.io/v1`).
 const LONGEST_NOTE: usize = 1024;
 
-/// Where Events are handed in. Admission never waits for them.
+/// Where Events are handed in.
 #[derive(Clone)]
-pub(crate) struct Events(mpsc::Sender<(ObjectReference, String)>);
+pub(crate) struct Events(mpsc::Sender<(ObjectReference, Event)>);
 
 impl Events {
     /// The sink, and the task that writes what comes in, for ever.
     pub(crate) fn new(client: Client) -> (Self, impl Future<Output = anyhow::Result<()>> + Send + 'static) {
-        let (sender, mut waiting) = mpsc::channel::<(ObjectReference, String)>(WAITING);
+        let (sender, mut waiting) = mpsc::channel::<(ObjectReference, Event)>(WAITING);
         let reporter = Reporter {
             controller: "irsa-emu-webhook".to_owned(),
             instance: None,
         };
         let recorder = Recorder::new(client, reporter);
         let writing = async move {
-            while let Some((owner, note)) = waiting.recv().await {
-                let event = Event {
-                    type_: EventType::Warning,
-                    reason: "AWSIdentity".to_owned(),
-                    note: Some(note),
-                    action: "Admission".to_owned(),
-                    secondary: None,
-                };
-                if let Err(error) = recorder.publish(&event, &owner).await {
+            while let Some((object, event)) = waiting.recv().await {
+                if let Err(error) = recorder.publish(&event, &object).await {
                     tracing::warn!(%error, "cannot write an Event");
                 }
             }
@@ -51,23 +42,52 @@ impl Events {
         Self(mpsc::channel(1).0)
     }
 
-    /// Tells the owner of a Pod of probable mistakes.
-    pub(super) fn tell(&self, request: &Request, outcome: &Outcome) {
+    /// Tells the owner of a Pod of probable mistakes: warnings of an admission reach `kubectl` only for Pods made by hand.
+    pub(crate) fn mistakes(&self, pod: &Value, namespace: &str, outcome: &Outcome) {
         let (Outcome::Patched { warnings, .. } | Outcome::Skipped { warnings, .. }) = outcome else {
             return;
         };
-        if warnings.is_empty() || request.dry_run {
+        if warnings.is_empty() {
             return;
         }
-        if let Some(owner) = owner(&request.object, request.namespace()) {
-            // Where the queue is full, the next Pod of the same owner tells it again.
-            let _ = self.0.try_send((owner, note(warnings)));
+        if let Some(owner) = owner(pod, namespace) {
+            self.write(
+                owner,
+                EventType::Warning,
+                "AWSIdentity",
+                "Admission",
+                warnings.join("; "),
+            );
         }
+    }
+
+    /// Tells a ServiceAccount what became of its request for a role.
+    pub(crate) fn exchange(&self, namespace: &str, name: &str, type_: EventType, reason: &str, note: String) {
+        let account = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("ServiceAccount".to_owned()),
+            namespace: Some(namespace.to_owned()),
+            name: Some(name.to_owned()),
+            ..ObjectReference::default()
+        };
+        self.write(account, type_, reason, "AssumeRoleWithWebIdentity", note);
+    }
+
+    fn write(&self, object: ObjectReference, type_: EventType, reason: &str, action: &str, note: String) {
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(cut(note)),
+            action: action.to_owned(),
+            secondary: None,
+        };
+        // Where the queue is full, the next of its kind tells it again.
+        let _ = self.0.try_send((object, event));
     }
 }
 
-fn note(warnings: &[String]) -> String {
-    let mut note = warnings.join("; ");
+/// As much of a note as Kubernetes accepts.
+fn cut(mut note: String) -> String {
     let mut end = LONGEST_NOTE.min(note.len());
     while !note.is_char_boundary(end) {
         end -= 1;
@@ -124,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_note_is_cut_where_kubernetes_would_refuse_it() {
-        let long = note(&["é".repeat(2000)]);
+        let long = cut("é".repeat(2000));
         assert!(long.len() <= LONGEST_NOTE && long.starts_with('é'));
     }
 }
