@@ -6,8 +6,10 @@ HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 BIN := $(CARGO_TARGET_DIR)/$(HOST)/release
 TESTBED := tests/testbed/testbed
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
+FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test setup build lint fmt clippy doc deny boundaries unit e2e bench clean
+.PHONY: help demo test setup build lint fmt clippy doc deny boundaries unit e2e bench fuzz clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -51,6 +53,10 @@ e2e: build ## The acceptance of the main job, on a real cluster
 
 bench: build ## Sizes of binaries and images
 	@ls -l --block-size=1 $(BIN)/irsa-emu $(BIN)/irsa-emu-webhook $(BIN)/irsa-emu-sidecar | awk '{printf "%-20s %8.2f MiB\n", gensub(".*/", "", 1, $$NF), $$5/1048576}'
+
+fuzz: ## Each fuzz target for FUZZ_SECONDS (60)
+	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz@$(CARGO_FUZZ_VERSION)
+	@fuzz/run $(FUZZ_SECONDS)
 
 clean: ## Remove build results (not the testbed: see tests/testbed/testbed clean)
 	rm -rf "$(CARGO_TARGET_DIR)"

@@ -1,0 +1,103 @@
+//! Any JSON as a Pod, any annotations, rules and settings: the laws of a patch hold.
+#![no_main]
+
+mod laws;
+mod mutate;
+
+use std::collections::BTreeMap;
+
+use irsa_emu_core::grant::{GrantDefaults, read_grant};
+use irsa_emu_core::plan::{InjectConfig, PlanInput};
+use irsa_emu_core::rules::{Delivery, RuleEffect, delivery_annotation};
+use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// An input: JSON, so that the corpus can be read and written by hand.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Case {
+    pod: Value,
+    /// Annotations of the ServiceAccount.
+    service_account: BTreeMap<String, String>,
+    /// Label of the Namespace.
+    namespace: Option<String>,
+    effect: Effect,
+    region: Option<String>,
+    delivery: Option<String>,
+    prefix: String,
+    strict_eks: bool,
+    old_cluster: bool,
+}
+
+impl Default for Case {
+    fn default() -> Self {
+        let role = (
+            "eks.amazonaws.com/role-arn".to_owned(),
+            "arn:aws:iam::123456789012:role/app".to_owned(),
+        );
+        Self {
+            pod: Value::Null,
+            service_account: BTreeMap::from([role]),
+            namespace: None,
+            effect: Effect::default(),
+            region: Some("us-east-1".to_owned()),
+            delivery: None,
+            prefix: "eks.amazonaws.com".to_owned(),
+            strict_eks: false,
+            old_cluster: false,
+        }
+    }
+}
+
+/// What Recipes' rules add.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Effect {
+    delivery: Option<String>,
+    credentials_file: bool,
+    region: Option<String>,
+    env: BTreeMap<String, String>,
+}
+
+fuzz_target!(|data: &[u8]| -> Corpus {
+    let Ok(case) = serde_json::from_slice::<Case>(data) else {
+        return Corpus::Reject;
+    };
+    let delivery = |text: Option<&str>| text.and_then(Delivery::parse);
+    let defaults = GrantDefaults {
+        annotation_prefix: case.prefix.clone(),
+        audience: "sts.amazonaws.com".to_owned(),
+        token_expiration: 86_400,
+        regional_sts: false,
+    };
+    let config = InjectConfig {
+        region: case.region,
+        emulator_url: "http://emulator".to_owned(),
+        sts_url: "http://sts".to_owned(),
+        sidecar_image: "sidecar:1".to_owned(),
+        native_sidecars: !case.old_cluster,
+        default_delivery: delivery(case.delivery.as_deref()).unwrap_or(Delivery::WebIdentity),
+        annotation_prefix: case.prefix,
+        strict_eks: case.strict_eks,
+    };
+    let effect = RuleEffect {
+        delivery: delivery(case.effect.delivery.as_deref()),
+        credentials_file: case.effect.credentials_file,
+        region: case.effect.region,
+        env: case.effect.env,
+    };
+    laws::checked_plan(&PlanInput {
+        pod: &case.pod,
+        grant: read_grant(&case.service_account, &defaults).as_ref(),
+        service_account_delivery: delivery_annotation(&case.service_account),
+        namespace_delivery: case.namespace.as_deref(),
+        effect: &effect,
+        config: &config,
+    });
+    Corpus::Keep
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate::mutate(data, size, max_size, seed)
+});
