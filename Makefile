@@ -51,8 +51,10 @@ unit: ## Tests that need no cluster
 e2e: build ## The acceptance of the main job, on a real cluster
 	@eval "$$($(TESTBED) env)" && IRSA_EMU_BIN="$(BIN)/irsa-emu" cargo run --locked --quiet -p irsa-emu-e2e
 
-bench: build ## Sizes of binaries and images
+bench: build ## Sizes of binaries, and what planning costs in process
 	@ls -l --block-size=1 $(BIN)/irsa-emu $(BIN)/irsa-emu-webhook $(BIN)/irsa-emu-sidecar | awk '{printf "%-20s %8.2f MiB\n", gensub(".*/", "", 1, $$NF), $$5/1048576}'
+	cargo bench --locked --quiet -p irsa-emu-core --bench plan
+	cargo bench --locked --quiet -p irsa-emu-webhook --bench review
 
 fuzz: ## Each fuzz target for FUZZ_SECONDS (60)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz@$(CARGO_FUZZ_VERSION)

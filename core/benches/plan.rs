@@ -1,0 +1,56 @@
+//! What a plan costs, in process: no server, no TLS, no JSON text.
+
+#[expect(dead_code, reason = "the load run uses more of it")]
+#[path = "../../tests/bench/src/reviews.rs"]
+mod reviews;
+
+use divan::Bencher;
+use irsa_emu_core::contract::{EKS_PREFIX, emulator_url, sts_front_url};
+use irsa_emu_core::grant::RoleGrant;
+use irsa_emu_core::plan::{InjectConfig, PlanInput, plan_patch};
+use irsa_emu_core::rules::{Delivery, RuleEffect};
+use reviews::{Size, pod};
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = Size::ALL, sample_count = 500)]
+fn web_identity(bencher: Bencher<'_, '_>, size: Size) {
+    plan(bencher, size, Delivery::WebIdentity);
+}
+
+#[divan::bench(args = Size::ALL, sample_count = 500)]
+fn sidecar(bencher: Bencher<'_, '_>, size: Size) {
+    plan(bencher, size, Delivery::Sidecar);
+}
+
+fn plan(bencher: Bencher<'_, '_>, size: Size, delivery: Delivery) {
+    let pod = pod(size, "app");
+    let grant = RoleGrant {
+        role_arn: "arn:aws:iam::123456789012:role/app".into(),
+        audience: "sts.amazonaws.com".into(),
+        token_expiration: 86_400,
+        regional_sts: false,
+    };
+    let config = InjectConfig {
+        region: Some("us-east-1".into()),
+        emulator_url: emulator_url(),
+        sts_url: sts_front_url(),
+        sidecar_image: "irsa-emu-sidecar:0".into(),
+        native_sidecars: true,
+        default_delivery: delivery,
+        annotation_prefix: EKS_PREFIX.into(),
+        strict_eks: false,
+    };
+    let effect = RuleEffect::default();
+    let input = PlanInput {
+        pod: &pod,
+        grant: Some(&grant),
+        service_account_delivery: None,
+        namespace_delivery: None,
+        effect: &effect,
+        config: &config,
+    };
+    bencher.bench_local(|| plan_patch(divan::black_box(&input)));
+}
