@@ -51,10 +51,12 @@ unit: ## Tests that need no cluster
 e2e: build ## The acceptance of the main job, on a real cluster
 	@eval "$$($(TESTBED) env)" && IRSA_EMU_BIN="$(BIN)/irsa-emu" cargo run --locked --quiet -p irsa-emu-e2e
 
-bench: build ## Sizes of binaries, and what planning costs in process
+bench: setup build ## Sizes, planning in process, and the real server under load beside Amazon's, on a cluster of its own
 	@ls -l --block-size=1 $(BIN)/irsa-emu $(BIN)/irsa-emu-webhook $(BIN)/irsa-emu-sidecar | awk '{printf "%-20s %8.2f MiB\n", gensub(".*/", "", 1, $$NF), $$5/1048576}'
 	cargo bench --locked --quiet -p irsa-emu-core --bench plan
 	cargo bench --locked --quiet -p irsa-emu-webhook --bench review
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p irsa-emu-bench
+	@eval "$$($(TESTBED) env)" && PATH="$(BIN):$$PATH" tests/bench/run
 
 fuzz: ## Each fuzz target for FUZZ_SECONDS (60)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz@$(CARGO_FUZZ_VERSION)
