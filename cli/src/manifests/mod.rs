@@ -46,6 +46,10 @@ pub struct Install {
     pub native_sidecars: bool,
     /// What the STS front does about roles that do not exist: `auto` or `strict`.
     pub roles: String,
+    /// Issuers that count as this cluster's in trust policies.
+    pub issuer_aliases: Vec<String>,
+    /// Account of roles that an annotation names without their ARN.
+    pub compose_role_arn: Option<String>,
     /// The emulator's URL on the host.
     pub host_endpoint: Option<String>,
 }
@@ -134,6 +138,8 @@ mod tests {
             profile: "default".into(),
             native_sidecars: true,
             roles: "auto".into(),
+            issuer_aliases: vec!["eks".into()],
+            compose_role_arn: None,
             host_endpoint: Some("http://127.0.0.1:4566".into()),
         }
     }

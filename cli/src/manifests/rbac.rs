@@ -50,6 +50,7 @@ pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> 
 fn cluster_rules() -> Vec<PolicyRule> {
     vec![
         rule("", &["serviceaccounts"], &["get", "list", "watch"]),
+        rule("", &["namespaces"], &["list", "watch"]),
         rule(API_GROUP, &["recipes"], &["list", "watch"]),
         rule(API_GROUP, &["recipes/status"], &["patch"]),
         // Of an object that does not exist yet no name can be compared, and server-side apply makes it by a patch.

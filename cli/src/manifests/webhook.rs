@@ -70,7 +70,7 @@ fn disruption_budget(install: &Install) -> PodDisruptionBudget {
 }
 
 fn container(install: &Install) -> Container {
-    let args = [
+    let mut args = vec![
         ("sidecar-image", install.sidecar_image.clone()),
         ("emulator-url", emulator_url()),
         ("sts-url", sts_front_url()),
@@ -79,9 +79,16 @@ fn container(install: &Install) -> Container {
         ("profile", install.profile.clone()),
         ("native-sidecars", install.native_sidecars.to_string()),
         ("roles", install.roles.clone()),
+        ("issuer-aliases", install.issuer_aliases.join(",")),
         ("instance", install.instance.clone()),
         ("namespace", NAMESPACE.to_owned()),
     ];
+    if let Some(account) = &install.compose_role_arn {
+        args.extend([
+            ("compose-role-arn", "true".to_owned()),
+            ("account", account.clone()),
+        ]);
+    }
     Container {
         name: "webhook".to_owned(),
         image: Some(install.webhook_image.clone()),

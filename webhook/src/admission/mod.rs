@@ -31,6 +31,8 @@ const HEADERS: Duration = Duration::from_secs(5);
 pub(crate) trait Accounts: Send + Sync {
     /// A ServiceAccount.
     async fn service_account(&self, namespace: &str, name: &str) -> Lookup;
+    /// The delivery that a Namespace's label asks for.
+    fn namespace_delivery(&self, namespace: &str) -> Option<String>;
     /// The ConfigMaps that name roles.
     fn tables(&self) -> Arc<GrantTables>;
     /// The injection rules of all Recipes.
@@ -41,6 +43,10 @@ pub(crate) trait Accounts: Send + Sync {
 impl Accounts for Directory {
     async fn service_account(&self, namespace: &str, name: &str) -> Lookup {
         Directory::service_account(self, namespace, name).await
+    }
+
+    fn namespace_delivery(&self, namespace: &str) -> Option<String> {
+        Directory::namespace_delivery(self, namespace)
     }
 
     fn tables(&self) -> Arc<GrantTables> {
@@ -102,7 +108,7 @@ impl Admission {
             pod: &request.object,
             service_account: annotations,
             grant: grant.as_ref(),
-            namespace_delivery: None,
+            namespace_delivery: self.accounts.namespace_delivery(namespace).as_deref(),
             effect: &effect_of(&self.accounts.rules(), namespace, name),
             config: &self.inject,
             jitter: rand::random(),

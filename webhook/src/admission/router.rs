@@ -180,6 +180,10 @@ mod tests {
             }
         }
 
+        fn namespace_delivery(&self, namespace: &str) -> Option<String> {
+            (namespace == "sidecars").then(|| "sidecar".to_owned())
+        }
+
         fn tables(&self) -> Arc<GrantTables> {
             Arc::default()
         }
@@ -350,6 +354,22 @@ mod tests {
             (status, answer.contains("\"allowed\":true")),
             (200, true),
             "{answer}"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_label_of_a_namespace_chooses_the_delivery() {
+        let body = review("app").replace("\"namespace\":\"n\"", "\"namespace\":\"sidecars\"");
+        let (_, answer) = ask("application/json", body).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let patch = base64::engine::general_purpose::STANDARD
+            .decode(answer["response"]["patch"].as_str().unwrap())
+            .unwrap();
+        assert!(
+            String::from_utf8(patch)
+                .unwrap()
+                .contains("irsa-emu-creds-injector"),
+            "no sidecar"
         );
     }
 

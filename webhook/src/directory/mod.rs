@@ -1,5 +1,7 @@
-//! What the process knows of the cluster, kept by watches: ServiceAccounts, Recipes, and the ConfigMaps that name roles.
+//! What the process knows of the cluster, kept by watches: ServiceAccounts, the labels of
+//! Namespaces, Recipes, and the ConfigMaps that name roles.
 
+mod namespaces;
 mod service_accounts;
 mod tables;
 
@@ -16,6 +18,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use tokio::sync::watch;
 
+use self::namespaces::Namespaces;
 #[cfg(test)]
 pub(crate) use self::service_accounts::Account;
 pub(crate) use self::service_accounts::Lookup;
@@ -27,6 +30,7 @@ use crate::metrics::Metrics;
 /// Watched objects, and the client for what a watch has not brought yet.
 pub(crate) struct Directory {
     service_accounts: ServiceAccounts,
+    namespaces: Namespaces,
     recipes: Store<Recipe>,
     rules: Arc<ArcSwap<Vec<RecipeRules>>>,
     tables: Tables,
@@ -42,6 +46,7 @@ impl Directory {
     ) -> (Self, impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         let (service_accounts, watching_accounts) =
             ServiceAccounts::watch(client.clone(), &settings.grants.annotation_prefix, metrics);
+        let (namespaces, watching_namespaces) = Namespaces::watch(client);
         let (tables, watching_tables) = Tables::watch(client, &settings.namespace);
         let (recipes, recipes_writer) = store();
         let (count, changes) = watch::channel(0_u64);
@@ -62,11 +67,18 @@ impl Directory {
             futures::future::ready(())
         });
         let driving = async move {
-            futures::future::join3(watching_accounts, watching_tables, watching_recipes).await;
+            futures::future::join4(
+                watching_accounts,
+                watching_namespaces,
+                watching_tables,
+                watching_recipes,
+            )
+            .await;
             Ok(())
         };
         let directory = Self {
             service_accounts,
+            namespaces,
             recipes,
             rules,
             tables,
@@ -79,6 +91,7 @@ impl Directory {
     /// just the last (kube-runtime 5.0, `DelayedInit`).
     pub(crate) async fn synced(&self) -> anyhow::Result<()> {
         self.service_accounts.synced().await?;
+        self.namespaces.synced().await?;
         self.tables.synced().await?;
         self.recipes.wait_until_ready().await?;
         Ok(())
@@ -92,6 +105,11 @@ impl Directory {
     /// A ServiceAccount, asked for at the API server where the watch may be behind.
     pub(crate) async fn service_account(&self, namespace: &str, name: &str) -> Lookup {
         self.service_accounts.look_up(namespace, name).await
+    }
+
+    /// The delivery that a Namespace's label asks for.
+    pub(crate) fn namespace_delivery(&self, namespace: &str) -> Option<String> {
+        self.namespaces.delivery(namespace)
     }
 
     /// What the ConfigMaps say.

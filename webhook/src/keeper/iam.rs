@@ -52,6 +52,34 @@ pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRo
     Outcome::of(made, keep_policies(iam, arn, role).await)
 }
 
+/// Makes sure that the cluster's issuer is an OIDC provider of an account, as `eksctl` or Terraform make it on AWS.
+pub(super) async fn keep_provider(iam: &Client, issuer: &str, arn: &str) -> Outcome {
+    match iam
+        .get_open_id_connect_provider()
+        .open_id_connect_provider_arn(arn)
+        .send()
+        .await
+    {
+        Ok(_) => Outcome::Found,
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|e| e.is_no_such_entity_exception()) =>
+        {
+            let create = iam
+                .create_open_id_connect_provider()
+                .url(format!("https://{issuer}"))
+                .client_id_list(DEFAULT_AUDIENCE)
+                .send();
+            match create.await {
+                Ok(_) => Outcome::Made,
+                Err(error) => Outcome::absent(format!("CreateOpenIDConnectProvider: {}", explain(&error))),
+            }
+        }
+        Err(error) => Outcome::unseen(format!("GetOpenIDConnectProvider: {}", explain(&error))),
+    }
+}
+
 async fn keep_policies(iam: &Client, arn: &RoleArn, role: &IamRole) -> Result<(), String> {
     for policy in &role.policies {
         let found = iam

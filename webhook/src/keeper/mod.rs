@@ -5,12 +5,13 @@ mod iam;
 mod kms;
 mod status;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use irsa_emu_core::contract::{KEY_SEED_ENTRY, KEY_SEED_SECRET};
-use irsa_emu_core::recipe::{KeySeed, Recipe, RecipeStatus, SEED_BYTES};
+use irsa_emu_core::recipe::{KeySeed, Recipe, RecipeSpec, RecipeStatus, SEED_BYTES};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
@@ -147,6 +148,22 @@ pub(crate) async fn keep(
     }
 }
 
+/// ARNs of the OIDC providers that the roles of a Recipe trust: the cluster's issuer in each of their accounts.
+fn providers(spec: &RecipeSpec, issuer: &str) -> BTreeSet<String> {
+    spec.iam
+        .roles
+        .iter()
+        .filter_map(|role| spec.role_arn(role).ok())
+        .map(|arn| {
+            format!(
+                "arn:{}:iam::{}:oidc-provider/{issuer}",
+                arn.partition(),
+                arn.account()
+            )
+        })
+        .collect()
+}
+
 fn count_made(outcome: &Result<Vec<Kept>, String>, metrics: &Metrics) {
     let made = |kept: &&Kept| kept.outcome.presence() == Presence::Made;
     for _ in outcome.iter().flatten().filter(made) {
@@ -181,6 +198,10 @@ async fn look_after(
             arn: arn.to_string(),
             outcome,
         });
+    }
+    for arn in providers(spec, issuer) {
+        let outcome = iam::keep_provider(&iam, issuer, &arn).await;
+        kept.push(Kept { arn, outcome });
     }
     for Kept { arn, outcome } in &kept {
         match outcome {

@@ -149,6 +149,7 @@ mod tests {
         [
             ("RoleArn", "arn:aws:iam::123456789012:role/team/app"),
             ("RoleSessionName", session),
+            ("Version", "2011-06-15"),
             ("WebIdentityToken", "a.b.c"),
         ]
         .map(|(k, v)| (k.to_owned(), v.to_owned()))

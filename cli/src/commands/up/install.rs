@@ -138,6 +138,8 @@ impl Up<'_> {
             profile: name_of(&self.args.profile),
             native_sidecars: place.cluster.minor_version >= NATIVE_SIDECARS_SINCE,
             roles: name_of(&self.args.roles),
+            issuer_aliases: self.args.issuer_aliases.clone(),
+            compose_role_arn: self.args.compose_role_arn.clone(),
             host_endpoint: place.host_port.map(host_endpoint),
         };
         let attempted = || {

@@ -47,6 +47,12 @@ pub struct UpArgs {
     /// What happens with a role that does not exist: `auto` makes it, `strict` refuses
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(super) roles: Roles,
+    /// Issuers that count as this cluster's in trust policies: `eks` for every EKS cluster, or a pattern
+    #[arg(long = "issuer-alias", value_name = "ISSUER", default_value = "eks", value_parser = issuer_alias)]
+    pub(super) issuer_aliases: Vec<String>,
+    /// Account of roles that an annotation names without their ARN; without it such a name stays as it is
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    pub(super) compose_role_arn: Option<String>,
     /// How long it may take, such as 90s or 5m
     #[arg(long, value_name = "DURATION", env = env_vars::TIMEOUT, default_value = "5m", value_parser = args::duration)]
     pub(super) timeout: Duration,
@@ -91,6 +97,25 @@ fn region(text: &str) -> Result<String, String> {
     Err("expected an AWS region such as us-east-1".to_owned())
 }
 
+/// Reads an issuer or a pattern of issuers. A comma separates them on their way to the webhook.
+fn issuer_alias(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != ',');
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("expected `eks`, or an issuer such as oidc.example.org/id/*".to_owned())
+    }
+}
+
+/// Reads an AWS account id.
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected an AWS account id: exactly 12 digits".to_owned())
+    }
+}
+
 /// The name of a choice, as it is typed.
 pub(super) fn name_of(value: &impl ValueEnum) -> String {
     value
@@ -110,6 +135,18 @@ mod tests {
         }
         for text in ["", "us", "us-east", "US-EAST-1", "us--1", "us-east-1;", "a-b-c d"] {
             assert!(region(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn accounts_and_issuers_are_checked() {
+        assert!(account("123456789012").is_ok());
+        for text in ["", "12345678901", "12345678901x", "1234567890123"] {
+            assert!(account(text).is_err(), "{text}");
+        }
+        assert!(issuer_alias("oidc.example.org/id/*").is_ok());
+        for text in ["", "a,b", "a b"] {
+            assert!(issuer_alias(text).is_err(), "{text}");
         }
     }
 
