@@ -4,9 +4,11 @@
 #[path = "../../tests/bench/src/reviews.rs"]
 mod reviews;
 
+use std::collections::BTreeMap;
+
 use divan::Bencher;
 use irsa_emu_core::contract::{EKS_PREFIX, emulator_url, sts_front_url};
-use irsa_emu_core::grant::RoleGrant;
+use irsa_emu_core::grant::{Grant, Identity};
 use irsa_emu_core::plan::{InjectConfig, PlanInput, plan_patch};
 use irsa_emu_core::rules::{Delivery, RuleEffect};
 use reviews::{Size, pod};
@@ -27,8 +29,10 @@ fn sidecar(bencher: Bencher<'_, '_>, size: Size) {
 
 fn plan(bencher: Bencher<'_, '_>, size: Size, delivery: Delivery) {
     let pod = pod(size, "app");
-    let grant = RoleGrant {
-        role_arn: "arn:aws:iam::123456789012:role/app".into(),
+    let grant = Grant {
+        identity: Identity::WebIdentity {
+            role_arn: "arn:aws:iam::123456789012:role/app".into(),
+        },
         audience: "sts.amazonaws.com".into(),
         token_expiration: 86_400,
         regional_sts: false,
@@ -43,14 +47,17 @@ fn plan(bencher: Bencher<'_, '_>, size: Size, delivery: Delivery) {
         annotation_prefix: EKS_PREFIX.into(),
         strict_eks: false,
     };
+    let arn = "arn:aws:iam::123456789012:role/app".to_owned();
+    let annotations = BTreeMap::from([(format!("{EKS_PREFIX}/role-arn"), arn)]);
     let effect = RuleEffect::default();
     let input = PlanInput {
         pod: &pod,
+        service_account: Some(&annotations),
         grant: Some(&grant),
-        service_account_delivery: None,
         namespace_delivery: None,
         effect: &effect,
         config: &config,
+        jitter: 0,
     };
     bencher.bench_local(|| plan_patch(divan::black_box(&input)));
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use irsa_emu_core::contract::{EKS_PREFIX, emulator_url, sts_front_url};
-use irsa_emu_core::grant::{GrantDefaults, read_grant};
+use irsa_emu_core::grant::{GrantDefaults, GrantTables, grant_for};
 use irsa_emu_core::plan::{InjectConfig, PlanInput, plan_patch};
 use irsa_emu_core::rules::{Delivery, effect_of};
 use review::Review;
@@ -43,7 +43,9 @@ fn whole(bencher: Bencher<'_, '_>, size: Size) {
         audience: "sts.amazonaws.com".into(),
         token_expiration: 86_400,
         regional_sts: false,
+        compose: None,
     };
+    let tables = GrantTables::default();
     let config = InjectConfig {
         region: Some("us-east-1".into()),
         emulator_url: emulator_url(),
@@ -56,16 +58,19 @@ fn whole(bencher: Bencher<'_, '_>, size: Size) {
     };
     bencher.counter(BytesCount::of_slice(&body)).bench_local(|| {
         let (review, request) = Review::parse(divan::black_box(&body)).ok()?;
-        let effect = effect_of(&[], request.namespace(), request.service_account());
+        let (namespace, name) = (request.namespace(), request.service_account());
+        let grant = grant_for(namespace, name, Some(&annotations), &tables, &grants);
+        let effect = effect_of(&[], namespace, name);
         let outcome = plan_patch(&PlanInput {
             pod: &request.object,
-            grant: read_grant(&annotations, &grants).as_ref(),
-            service_account_delivery: None,
+            service_account: Some(&annotations),
+            grant: grant.as_ref(),
             namespace_delivery: None,
             effect: &effect,
             config: &config,
+            jitter: 0,
         });
-        serde_json::to_vec(&review.answer(&request, &outcome)).ok()
+        serde_json::to_vec(&review.answer(&request, &outcome, false)).ok()
     });
 }
 
