@@ -12,6 +12,7 @@ mod admission;
 mod identity;
 mod lifecycle;
 mod memory;
+mod sts;
 mod vault;
 mod world;
 
@@ -56,6 +57,8 @@ const STEPS: &[Step] = &[
         "a_job_with_the_sidecar_is_served_and_completes",
         identity::sidecar_job_completes,
     ),
+    ("trust_policies_decide_and_say_why", sts::trust_policies_decide),
+    ("bad_tokens_are_refused", sts::bad_tokens_are_refused),
     (
         "every_kind_of_workload_gets_its_identity",
         admission::faithful::every_workload_gets_its_identity,

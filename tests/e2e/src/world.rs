@@ -120,10 +120,16 @@ impl World {
             .out)
     }
 
+    /// kubectl, to be started by the caller.
+    pub(crate) fn kubectl_command(&self, args: &[&str]) -> Command {
+        let mut command = self.command(Path::new("kubectl"));
+        command.args(["--context", CONTEXT]).args(args);
+        command
+    }
+
     /// Runs kubectl with this input.
     pub(crate) fn kubectl_with(&self, args: &[&str], input: &str) -> Result<Said> {
-        let mut command = self.command(Path::new("kubectl"));
-        run(command.args(["--context", CONTEXT]).args(args), Some(input))
+        run(&mut self.kubectl_command(args), Some(input))
     }
 
     /// Applies objects.

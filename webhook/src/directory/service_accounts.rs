@@ -39,6 +39,10 @@ impl Account {
         self.0.metadata.annotations.as_ref().unwrap_or(&NONE)
     }
 
+    pub(crate) fn uid(&self) -> Option<&str> {
+        self.0.metadata.uid.as_deref()
+    }
+
     /// An account with these annotations.
     #[cfg(test)]
     pub(crate) fn with(annotations: BTreeMap<String, String>) -> Self {

@@ -76,7 +76,10 @@ impl Front {
             .service_account(&subject.namespace, &subject.name)
             .await;
         let annotations = match &lookup {
-            Lookup::Found(account) => Some(account.annotations()),
+            Lookup::Found(account) => {
+                verified.require_account(account.uid())?;
+                Some(account.annotations())
+            }
             Lookup::Missing => None,
             Lookup::Failed(_) => {
                 return Err(StsError::unavailable(
@@ -227,7 +230,7 @@ async fn exchange(front: &Front, parameters: &BTreeMap<String, String>) -> Respo
         }
         Err(error) => {
             front.metrics.exchanged(error.code);
-            tracing::info!(code = error.code, message = error.message, "exchange refused");
+            tracing::info!(code = error.code, answer = error.message, "exchange refused");
             error.into_response()
         }
     }

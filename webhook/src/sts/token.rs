@@ -73,6 +73,8 @@ pub(crate) struct Verified {
     pub(crate) subject: Subject,
     pub(crate) issuer: String,
     pub(crate) audiences: Vec<String>,
+    /// The uid of the ServiceAccount that the token was made for; another one of the same name is another.
+    uid: Option<String>,
 }
 
 impl Verified {
@@ -82,6 +84,16 @@ impl Verified {
             return Ok(());
         }
         Err(StsError::invalid_token("Incorrect token audience"))
+    }
+
+    /// Refuses a token of a ServiceAccount that was deleted since, and made anew under its name.
+    pub(crate) fn require_account(&self, uid: Option<&str>) -> Result<(), StsError> {
+        match (&self.uid, uid) {
+            (Some(made_for), Some(there)) if made_for != there => Err(StsError::invalid_token(
+                "The ID Token was made for an earlier ServiceAccount of this name",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The issuer as ARNs and trust policies name it: without its scheme.
@@ -100,6 +112,7 @@ impl Verified {
             },
             issuer: "https://kubernetes.default.svc.cluster.local".into(),
             audiences: vec!["sts.amazonaws.com".into()],
+            uid: Some("u-1".into()),
         }
     }
 }
@@ -110,6 +123,19 @@ struct Claims {
     iss: String,
     /// Kubernetes always writes a list.
     aud: Vec<String>,
+    /// What the token is bound to (Kubernetes, "ServiceAccount token structure").
+    #[serde(rename = "kubernetes.io")]
+    bound: Option<Bound>,
+}
+
+#[derive(Deserialize)]
+struct Bound {
+    serviceaccount: Option<BoundAccount>,
+}
+
+#[derive(Deserialize)]
+struct BoundAccount {
+    uid: Option<String>,
 }
 
 /// The keys by which the cluster signs, and the name that it signs with.
@@ -213,6 +239,10 @@ fn verify(token: &WebIdentityToken, keys: &Keys) -> Result<Verified, StsError> {
         subject,
         issuer: claims.iss,
         audiences: claims.aud,
+        uid: claims
+            .bound
+            .and_then(|bound| bound.serviceaccount)
+            .and_then(|account| account.uid),
     })
 }
 
@@ -328,6 +358,22 @@ mod tests {
             refused(&signer.sign(&claims()), &other_key).0,
             "InvalidIdentityToken"
         );
+    }
+
+    #[test]
+    fn a_token_of_an_earlier_service_account_of_the_same_name_is_refused() {
+        let signer = Signer::new();
+        let mut bound = claims();
+        bound["kubernetes.io"] = json!({"namespace": "n", "serviceaccount": {"name": "s", "uid": "u-1"}});
+        let verified = verify(&signer.sign(&bound), &signer.keys()).unwrap();
+        assert!(verified.require_account(Some("u-1")).is_ok());
+        assert!(verified.require_account(None).is_ok());
+        assert_eq!(
+            verified.require_account(Some("u-2")).unwrap_err().code,
+            "InvalidIdentityToken"
+        );
+        let unbound = verify(&signer.sign(&claims()), &signer.keys()).unwrap();
+        assert!(unbound.require_account(Some("u-2")).is_ok());
     }
 
     #[test]

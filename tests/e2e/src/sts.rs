@@ -1,0 +1,221 @@
+//! What the STS front lets in and what it refuses, asked as an SDK asks, with real tokens of the cluster and bad ones.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::world::{World, eventually};
+
+const NAMESPACE: &str = "e2e-trust";
+
+/// The STS front, forwarded to a port of this machine.
+struct Front {
+    port: u16,
+    forward: Child,
+    /// kubectl says a word for each connection, and ends if nobody listens.
+    _out: BufReader<ChildStdout>,
+}
+
+impl Front {
+    fn open(world: &World) -> Result<Self> {
+        let mut forward = world
+            .kubectl_command(&["port-forward", "-n", "irsa-emu", "service/irsa-emu-sts", ":80"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot forward a port")?;
+        let out = forward.stdout.take().context("kubectl has no output")?;
+        let (mut out, mut line) = (BufReader::new(out), String::new());
+        out.read_line(&mut line)?;
+        // Forwarding from 127.0.0.1:41234 -> 8080
+        let port = line
+            .split([':', ' '])
+            .filter_map(|part| part.parse().ok())
+            .next()
+            .with_context(|| format!("kubectl forwards no port: {line}"))?;
+        Ok(Self {
+            port,
+            forward,
+            _out: out,
+        })
+    }
+
+    /// Status and body of the answer to one exchange.
+    fn exchange(&self, role: &str, token: &str, extra: &str) -> Result<(u16, String)> {
+        let body = format!(
+            "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=e2e&RoleArn=arn:aws:iam::123456789012:role/{role}&WebIdentityToken={token}{extra}"
+        );
+        self.post(&body)
+    }
+
+    fn post(&self, body: &str) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nHost: sts\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut reader = BufReader::new(stream);
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let read = reader.read_line(&mut head)?;
+            ensure!(read > 0, "the answer ends in its head: {head}");
+            let line = head.lines().last().unwrap_or_default();
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().context("a length that is no number")?;
+            }
+        }
+        // So much and no more: a forwarded connection ends in a reset.
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let body = String::from_utf8(body)?;
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .context("an answer without a status")?;
+        Ok((status, body))
+    }
+
+    /// Asserts that an exchange ends with this status and code.
+    fn refuses(&self, what: &str, role: &str, token: &str, expected: (u16, &str)) -> Result<()> {
+        let (status, body) = self.exchange(role, token, "")?;
+        ensure!(
+            status == expected.0 && body.contains(&format!("<Code>{}</Code>", expected.1)),
+            "{what}: {status} {body}"
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        let _ = self.forward.kill();
+        let _ = self.forward.wait();
+    }
+}
+
+fn token(world: &World, service_account: &str, audience: &str) -> Result<String> {
+    let printed = world.kubectl(&[
+        "create",
+        "token",
+        "-n",
+        NAMESPACE,
+        service_account,
+        "--audience",
+        audience,
+    ])?;
+    Ok(printed.trim().to_owned())
+}
+
+pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
+    world.apply(&std::fs::read_to_string(
+        world.root.join("tests/e2e/manifests/trust.yaml"),
+    )?)?;
+    world.kubectl(&[
+        "wait",
+        "--for=condition=Ready",
+        "recipe/e2e-trust",
+        "--timeout=60s",
+    ])?;
+    let front = Front::open(world)?;
+
+    // A policy copied from production, with the issuer of an EKS cluster in it.
+    let verbatim = token(world, "verbatim", "sts.amazonaws.com")?;
+    let (status, body) = front.exchange("e2e-verbatim", &verbatim, "")?;
+    ensure!(
+        status == 200
+            && body.contains("arn:aws:sts::123456789012:assumed-role/e2e-verbatim/e2e")
+            && body.contains("system:serviceaccount:e2e-trust:verbatim"),
+        "a verbatim trust policy: {status} {body}"
+    );
+    let (status, body) = front.exchange("e2e-verbatim", &verbatim, "&DurationSeconds=7200")?;
+    ensure!(
+        status == 400 && body.contains("MaxSessionDuration"),
+        "a session longer than the role allows: {status} {body}"
+    );
+
+    // The annotation asks, the trust policy refuses: on EKS this would be found in production.
+    let narrow = token(world, "narrow", "sts.amazonaws.com")?;
+    front.refuses(
+        "a role that trusts another",
+        "e2e-narrow",
+        &narrow,
+        (403, "AccessDenied"),
+    )?;
+    eventually("the reason is in an Event of the ServiceAccount", 30, || {
+        let events = world.get(&[
+            "events",
+            "-n",
+            NAMESPACE,
+            "--field-selector",
+            "reason=AccessDenied",
+        ])?;
+        let text = events["items"].to_string();
+        ensure!(
+            text.contains("system:serviceaccount:e2e-trust:somebody-else")
+                && text.contains("system:serviceaccount:e2e-trust:narrow"),
+            "none so far: {text}"
+        );
+        Ok(())
+    })
+}
+
+pub(crate) fn bad_tokens_are_refused(world: &World) -> Result<()> {
+    let front = Front::open(world)?;
+    let good = token(world, "verbatim", "sts.amazonaws.com")?;
+    let parts: Vec<&str> = good.split('.').collect();
+    let [header, claims, signature] = parts[..] else {
+        anyhow::bail!("the cluster's token has {} parts", parts.len());
+    };
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let decoded = String::from_utf8(URL_SAFE_NO_PAD.decode(claims)?)?;
+    let promoted = encode(&decoded.replace(":verbatim", ":narrow"));
+    let kid = String::from_utf8(URL_SAFE_NO_PAD.decode(header)?)?;
+    let unsigned = encode(&kid.replace("RS256", "none"));
+    let symmetric = encode(&kid.replace("RS256", "HS256"));
+    let invalid = (400, "InvalidIdentityToken");
+    for (what, token) in [
+        ("another's claims", format!("{header}.{promoted}.{signature}")),
+        ("no signature", format!("{unsigned}.{claims}.")),
+        (
+            "a symmetric algorithm",
+            format!("{symmetric}.{claims}.{signature}"),
+        ),
+        (
+            "a cut signature",
+            format!("{header}.{claims}.{}", &signature[..40]),
+        ),
+        ("no token at all", "x".to_owned()),
+        ("another audience", token(world, "verbatim", "vault")?),
+    ] {
+        front.refuses(what, "e2e-verbatim", &token, invalid)?;
+    }
+    front.refuses("another's role", "e2e-narrow", &good, (403, "AccessDenied"))?;
+
+    // A token outlives its ServiceAccount, and that of one that was made anew under the same name.
+    let old = token(world, "gone", "sts.amazonaws.com")?;
+    world.kubectl(&["delete", "serviceaccount", "-n", NAMESPACE, "gone"])?;
+    eventually("a token of a deleted ServiceAccount is refused", 10, || {
+        front.refuses(
+            "a deleted ServiceAccount",
+            "e2e-gone",
+            &old,
+            (403, "AccessDenied"),
+        )
+    })?;
+    world.apply(&std::fs::read_to_string(
+        world.root.join("tests/e2e/manifests/trust.yaml"),
+    )?)?;
+    eventually(
+        "a token of an earlier ServiceAccount of this name is refused",
+        10,
+        || front.refuses("an earlier ServiceAccount", "e2e-gone", &old, invalid),
+    )
+}
