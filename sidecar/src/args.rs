@@ -43,6 +43,8 @@ pub(crate) enum Verb {
     Serve,
     /// Exit 0 if the credentials endpoint hands out credentials, else say why not
     Probe,
+    /// Print the credentials as SDKs take them from a `credential_process`
+    CredentialProcess,
 }
 
 /// What the sidecar works with.

@@ -35,6 +35,19 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(reason) => fail(&reason.to_string()),
         },
+        Verb::CredentialProcess => match runtime.block_on(probe::process_credentials(&settings)) {
+            Ok(credentials) => print(&credentials),
+            Err(reason) => fail(&reason.to_string()),
+        },
+    }
+}
+
+/// The one thing that is ever printed on standard output: it was asked for.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    match writeln!(std::io::stdout(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("cannot print: {error}")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Asks the running sidecar of this container whether it hands out credentials: the startup probe.
+//! Asks the running sidecar of this container for its credentials: the startup probe, and `credential-process`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,8 +25,33 @@ pub(crate) enum ProbeError {
     NotReady(String),
 }
 
-/// Asks once.
+/// Asks once whether there are credentials.
 pub(crate) async fn ask(settings: &Settings) -> Result<(), ProbeError> {
+    fetch(settings).await.map(drop)
+}
+
+/// The credentials in the form that SDKs take from a `credential_process` (AWS SDKs and Tools Reference Guide, "Process
+/// credential provider").
+pub(crate) async fn process_credentials(settings: &Settings) -> Result<String, ProbeError> {
+    let body = fetch(settings).await?;
+    convert(&body).ok_or_else(|| ProbeError::NotReady("the endpoint answered without credentials".to_owned()))
+}
+
+/// The endpoint calls the token otherwise than `credential_process` does.
+fn convert(body: &[u8]) -> Option<String> {
+    let endpoint: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = |name: &str| endpoint.get(name)?.as_str();
+    let process = serde_json::json!({
+        "Version": 1,
+        "AccessKeyId": text("AccessKeyId")?,
+        "SecretAccessKey": text("SecretAccessKey")?,
+        "SessionToken": text("Token")?,
+        "Expiration": text("Expiration")?,
+    });
+    Some(process.to_string())
+}
+
+async fn fetch(settings: &Settings) -> Result<Bytes, ProbeError> {
     let path = settings.credentials_dir.join(AUTHORIZATION_TOKEN_FILE);
     let token = tokio::fs::read_to_string(&path)
         .await
@@ -56,10 +81,26 @@ pub(crate) async fn ask(settings: &Settings) -> Result<(), ProbeError> {
         .map_err(no_answer)?;
     // The body of a good answer holds secrets; that of any other says what is wrong.
     if status.is_success() {
-        Ok(())
+        Ok(body)
     } else {
         Err(ProbeError::NotReady(
             String::from_utf8_lossy(&body).trim().to_owned(),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_of_the_endpoint_becomes_that_of_a_credential_process() {
+        let body = br#"{"AccessKeyId":"A","SecretAccessKey":"S","Token":"T","AccountId":"1","Expiration":"2026-11-25T00:00:00Z"}"#;
+        let process: serde_json::Value = serde_json::from_str(&convert(body).unwrap()).unwrap();
+        assert_eq!(
+            process,
+            serde_json::json!({"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "S", "SessionToken": "T", "Expiration": "2026-11-25T00:00:00Z"})
+        );
+        assert!(convert(b"{}").is_none() && convert(b"").is_none());
     }
 }

@@ -111,6 +111,10 @@ const STEPS: &[Step] = &[
         "vault_unseals_itself_after_the_emulator_lost_its_memory",
         vault::unseals_after_the_emulator_forgot,
     ),
+    (
+        "a_sidecar_speaks_for_its_pod_as_a_credential_process",
+        vault::sidecar_speaks_for_its_pod,
+    ),
     ("memory_of_webhook_and_sidecar", memory::report_memory),
     ("down_leaves_nothing_behind", lifecycle::down_leaves_nothing),
     ("a_second_down_has_nothing_to_do", lifecycle::second_down),

@@ -100,6 +100,29 @@ pub(crate) fn unseals_after_the_emulator_forgot(world: &World) -> Result<()> {
     wait_unsealed(world, 90)
 }
 
+/// Tools outside the Pod can be the Pod, by the sidecar's `credential-process`.
+pub(crate) fn sidecar_speaks_for_its_pod(world: &World) -> Result<()> {
+    let printed = world.kubectl(&[
+        "exec",
+        "-n",
+        "kube-system",
+        "vault-0",
+        "-c",
+        "irsa-emu-creds-injector",
+        "--",
+        "/irsa-emu-sidecar",
+        "credential-process",
+    ])?;
+    let credentials: Value = serde_json::from_str(&printed).context("no JSON was printed")?;
+    ensure!(
+        credentials["Version"] == 1
+            && credentials["AccessKeyId"].is_string()
+            && credentials["SessionToken"].is_string(),
+        "the form of a credential_process is another"
+    );
+    Ok(())
+}
+
 fn restart_vault(world: &World) -> Result<()> {
     world.kubectl(&["delete", "pod", "-n", "kube-system", "vault-0"])?;
     Ok(())
