@@ -84,6 +84,10 @@ const STEPS: &[Step] = &[
         admission::generated::injected_pods_stay_valid,
     ),
     (
+        "strict_eks_equals_the_webhook_of_eks",
+        admission::conformance::strict_eks_equals_the_webhook_of_eks,
+    ),
+    (
         "containers_that_another_webhook_adds_are_served",
         admission::reinvocation::late_containers_are_served,
     ),

@@ -24,6 +24,7 @@ pub(crate) struct World {
     pub(crate) vault_image: String,
     pub(crate) sdk_image: String,
     pub(crate) vault_chart: PathBuf,
+    pub(crate) eks_webhook: PathBuf,
     pub(crate) root: PathBuf,
     home: TempDir,
 }
@@ -76,6 +77,7 @@ impl World {
             vault_image: get("TESTBED_VAULT_IMAGE")?,
             sdk_image: get("TESTBED_AWS_SDK_PYTHON_IMAGE")?,
             vault_chart: get("TESTBED_VAULT_CHART")?.into(),
+            eks_webhook: get("TESTBED_EKS_WEBHOOK")?.into(),
             root: Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."),
             home,
         })
@@ -118,6 +120,11 @@ impl World {
             .program("kubectl", &[&["--context", CONTEXT], args].concat())?
             .code(0)?
             .out)
+    }
+
+    /// A program, to be started by the caller.
+    pub(crate) fn program_command(&self, program: &Path) -> Command {
+        self.command(program)
     }
 
     /// kubectl, to be started by the caller.

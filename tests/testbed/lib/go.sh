@@ -54,3 +54,12 @@ build_vault() {
   (cd "$folder" && go_nice build -modfile="$modfile" -mod=mod -trimpath -ldflags '-s -w' -o "$cache/out/vault.new" .)
   mv "$cache/out/vault.new" "$cache/out/vault"
 }
+
+# The module's folder and not `go install`, which asks for a list of versions that
+# not every proxy has.
+build_eks_webhook() {
+  local folder
+  folder=$(cd / && go mod download -json "github.com/aws/amazon-eks-pod-identity-webhook@$eks_webhook_version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+  (cd "$folder" && go_nice build -mod=readonly -trimpath -ldflags '-s -w' -o "$cache/out/eks-webhook.new" .)
+  mv "$cache/out/eks-webhook.new" "$cache/out/eks-webhook"
+}

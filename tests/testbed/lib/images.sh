@@ -65,6 +65,7 @@ testbed_up() {
   step kind "about 30 s cold" tools/kind "$(go version)" -- go_tool "sigs.k8s.io/kind@$kind_version"
   step helm "about 1 min cold" tools/helm "$(go version)" \
     -- go_tool "helm.sh/helm/v3/cmd/helm@$helm_version" "-X helm.sh/helm/v3/internal/version.version=$helm_version"
+  step eks-webhook "about 1 min cold" out/eks-webhook "$eks_webhook_version" "$(go version)" -- build_eks_webhook
   "${mode}_images"
   say "ready in $((SECONDS - began)) s (images: $mode); now: eval \"\$($testbed/testbed env)\""
 }
@@ -86,7 +87,8 @@ testbed_env() {
   printf 'export PATH=%q:"$PATH"\n' "$path"
   while read -r line; do
     printf 'export %s=%q\n' "${line%%=*}" "${line#*=}"
-  done < <(image_names "$(<"$cache/mode")"; echo "TESTBED_VAULT_CHART=$testbed/vault-chart")
+  done < <(image_names "$(<"$cache/mode")"; echo "TESTBED_VAULT_CHART=$testbed/vault-chart"
+    echo "TESTBED_EKS_WEBHOOK=$cache/out/eks-webhook")
 }
 
 testbed_status() {
@@ -106,6 +108,7 @@ testbed_status() {
   for tool in kind kubectl helm; do
     report "$tool" "$([[ -x $cache/tools/$tool ]] && echo there || echo missing)" "$cache/tools/$tool"
   done
+  report eks-webhook "$([[ -x $cache/out/eks-webhook ]] && echo there || echo missing)" "$cache/out/eks-webhook"
   if [[ -n $mode ]]; then
     while read -r line; do
       report "${line%%=*}" "$(docker image inspect "${line#*=}" >/dev/null 2>&1 && echo there || echo missing)" "${line#*=}"

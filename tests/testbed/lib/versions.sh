@@ -7,6 +7,8 @@ localstack_version=4.14.0
 vault_version=1.21.0
 kind_version=v0.33.0
 helm_version=v3.19.0
+# Amazon's EKS Pod Identity webhook: what others are compared with.
+eks_webhook_version=v0.6.17
 
 # Vault's go.mod points at folders of its own repository for these modules. Their
 # published versions that this Vault builds with, unpatched:

@@ -61,7 +61,7 @@ impl Dice {
 }
 
 /// A Pod out of the corners where an injector can break one.
-fn generate(seed: u64, namespace: &str) -> Value {
+pub(crate) fn generate(seed: u64, namespace: &str) -> Value {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let windows = dice.one_in(12);
     let containers = if dice.one_in(20) { 50 } else { 1 + dice.roll(3) };

@@ -1,5 +1,6 @@
 //! What Pods get from the API server, without running them.
 
+pub(crate) mod conformance;
 pub(crate) mod faithful;
 pub(crate) mod generated;
 pub(crate) mod reinvocation;
@@ -52,6 +53,18 @@ pub(crate) fn dry_run(world: &World, pod: &Value) -> Result<Value> {
         )?
         .code(0)?;
     serde_json::from_str(&said.out).context("kubectl printed no JSON")
+}
+
+/// The objects that kubectl printed: one document for each, or one List of all, as its version has it.
+pub(crate) fn objects(printed: &str) -> Result<Vec<Value>> {
+    let made: Vec<Value> = serde_json::Deserializer::from_str(printed)
+        .into_iter()
+        .collect::<std::result::Result<_, _>>()
+        .context("kubectl printed no JSON")?;
+    Ok(match made.as_slice() {
+        [list] if list["kind"] == "List" => list["items"].as_array().cloned().unwrap_or_default(),
+        _ => made,
+    })
 }
 
 /// Waits until a Pod that is created now gets its identity.

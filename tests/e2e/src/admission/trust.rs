@@ -57,15 +57,7 @@ fn dry_runs(world: &World) -> Result<Vec<Value>> {
     let said = world
         .kubectl_with(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &list)?
         .code(0)?;
-    let made: Vec<Value> = serde_json::Deserializer::from_str(&said.out)
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .context("kubectl printed no JSON")?;
-    // One document for each, or one List of all, as the version of kubectl has it.
-    Ok(match made.as_slice() {
-        [list] if list["kind"] == "List" => list["items"].as_array().cloned().unwrap_or_default(),
-        _ => made,
-    })
+    super::objects(&said.out)
 }
 
 fn restart_twice(world: &World) -> Result<()> {
