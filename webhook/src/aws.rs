@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 
 /// Makes clients that talk plain HTTP to one emulator. In the image there are no CA certificates, and none are needed.
 #[derive(Debug, Clone)]
@@ -35,10 +36,11 @@ impl Emulator {
         aws_sdk_kms::Client::from_conf(config.build())
     }
 
-    pub(crate) fn iam(&self, account: &str) -> aws_sdk_iam::Client {
+    /// IAM as one account of one partition sees it: the emulator tells the partition by the region that signs.
+    pub(crate) fn iam(&self, account: &str, partition: &str) -> aws_sdk_iam::Client {
         let config = aws_sdk_iam::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
+            .region(Region::from_static(region_of(partition)))
             .endpoint_url(&self.url)
             .credentials_provider(credentials(account))
             .http_client(self.http.clone())
@@ -60,6 +62,15 @@ impl Emulator {
     }
 }
 
+/// The region in which IAM of a partition is at home (AWS General Reference, IAM endpoints).
+fn region_of(partition: &str) -> &'static str {
+    match partition {
+        "aws-cn" => "cn-north-1",
+        "aws-us-gov" => "us-gov-west-1",
+        _ => "us-east-1",
+    }
+}
+
 fn credentials(account: &str) -> Credentials {
     Credentials::new(account, "test", None, None, "irsa-emu")
 }
@@ -71,7 +82,25 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// An SDK error in one line, with its cause: the SDK's own `Display` keeps it to itself.
+/// A failed call in one line. Of a service's error its code and message only: the rest differs each time, and who compares
+/// texts would see news for ever.
+pub(crate) fn explain_call<E>(error: &SdkError<E>) -> String
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    match error.as_service_error().and_then(|error| error.code()) {
+        Some(code) => format!(
+            "{code}: {}",
+            error
+                .as_service_error()
+                .and_then(|error| error.message())
+                .unwrap_or("no message")
+        ),
+        None => explain(error),
+    }
+}
+
+/// An error in one line, with its causes, which many keep out of their own text.
 pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

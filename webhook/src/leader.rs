@@ -1,6 +1,7 @@
 //! One replica writes: it holds the Lease, and runs the duties that must not be done twice.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use irsa_emu_core::contract::KEEPER_LEASE;
@@ -9,10 +10,12 @@ use kube_lease_manager::LeaseManagerBuilder;
 
 use crate::metrics::Metrics;
 
-/// A replica that is gone without a word is replaced after this, in seconds.
-const LEASE: u64 = 15;
+/// Another replica leads after this at the latest, in seconds: it looks at the Lease only when that ends.
+const LEASE: u64 = 6;
 /// The Lease is renewed so long before its end, in seconds.
-const RENEW_BEFORE: u64 = 8;
+const RENEW_BEFORE: u64 = 4;
+/// A Lease that cannot be made is tried again after this.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Runs the duty whenever this replica leads; dropped where it must stop. The Lease is given back when this is dropped.
 pub(crate) async fn lead<Duty>(
@@ -25,14 +28,18 @@ pub(crate) async fn lead<Duty>(
 where
     Duty: Future<Output = anyhow::Result<()>> + Send,
 {
-    let manager = LeaseManagerBuilder::new(client, KEEPER_LEASE)
-        .with_namespace(namespace)
-        .with_identity(identity)
-        .with_duration(LEASE)
-        .with_grace(RENEW_BEFORE)
-        .build()
-        .await
-        .context("cannot make the Lease of the keeper")?;
+    let manager = loop {
+        let builder = LeaseManagerBuilder::new(client.clone(), KEEPER_LEASE)
+            .with_namespace(namespace.clone())
+            .with_identity(identity.clone())
+            .with_duration(LEASE)
+            .with_grace(RENEW_BEFORE);
+        match builder.build().await {
+            Ok(manager) => break manager,
+            Err(error) => tracing::warn!(%error, "cannot make the Lease yet; trying again"),
+        }
+        tokio::time::sleep(RETRY).await;
+    };
     let (mut leading, _manager) = manager.watch().await;
     loop {
         leading

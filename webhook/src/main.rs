@@ -22,7 +22,6 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admission::registration;
@@ -35,6 +34,8 @@ use crate::metrics::Metrics;
 /// A Service still sends connections here for a while after the process was told to stop: until the kubelet has seen
 /// that it is not ready, and every node has heard of it.
 const LINGER: Duration = Duration::from_secs(4);
+/// What the process cannot do without is tried again after this.
+const RETRY: Duration = Duration::from_secs(1);
 /// How long requests in flight may take once the process was told to stop.
 const DRAIN: Duration = Duration::from_secs(8);
 
@@ -68,7 +69,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
         metrics: Arc::new(Metrics::new()),
         readiness: Readiness::default(),
         admission: axum_server::Handle::new(),
-        stop_sts: watch::channel(()).0,
+        sts: axum_server::Handle::new(),
     };
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -86,11 +87,23 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
             anyhow::bail!("a task that runs for ever has ended");
         }
     }
-    // Another replica takes over at once, not when the Lease runs out.
+    // The Lease is given back, so that another replica takes over as soon as it looks.
     duties.abort();
     parts.stop().await;
     tasks.shutdown().await;
     Ok(())
+}
+
+/// Tries until it works: after a restart of the node the API server is not there yet, and ending would only put off the
+/// next try.
+async fn patiently<T>(what: &str, attempt: impl AsyncFn() -> anyhow::Result<T>) -> T {
+    loop {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot {what} yet; trying again"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
 }
 
 /// What the parts of the process share.
@@ -100,7 +113,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     readiness: Readiness,
     admission: axum_server::Handle<SocketAddr>,
-    stop_sts: watch::Sender<()>,
+    sts: axum_server::Handle<SocketAddr>,
 }
 
 impl Parts {
@@ -115,9 +128,10 @@ impl Parts {
         let (directory, watching) = Directory::watch(client, settings, Arc::clone(metrics));
         let directory = Arc::new(directory);
         tasks.spawn(watching);
-        let certificates = tls::Certificates::establish(client, &settings.namespace, Arc::clone(metrics))
-            .await
-            .context("cannot make certificates")?;
+        let certificates = patiently("make certificates", || {
+            tls::Certificates::establish(client, &settings.namespace, Arc::clone(metrics))
+        })
+        .await;
         tasks.spawn(
             certificates
                 .clone()
@@ -146,7 +160,7 @@ impl Parts {
             Arc::clone(metrics),
             events,
         );
-        tasks.spawn(sts::serve(settings.listen_sts, front, self.stop_sts.subscribe()));
+        tasks.spawn(sts::serve(settings.listen_sts, front, self.sts.clone()));
         self.admission
             .listening()
             .await
@@ -203,9 +217,9 @@ impl Parts {
         self.readiness.stopping();
         tokio::time::sleep(LINGER).await;
         self.admission.graceful_shutdown(Some(DRAIN));
-        self.stop_sts.send_replace(());
+        self.sts.graceful_shutdown(Some(DRAIN));
         let drained = async {
-            while self.admission.connection_count() > 0 {
+            while self.admission.connection_count() + self.sts.connection_count() > 0 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };

@@ -23,6 +23,20 @@ impl KeySeed {
     }
 }
 
+impl From<[u8; SEED_BYTES]> for KeySeed {
+    fn from(bytes: [u8; SEED_BYTES]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl KeySeed {
+    /// The seed itself, to be kept in its Secret and nowhere else.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl fmt::Debug for KeySeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeySeed(***)")

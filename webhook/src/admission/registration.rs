@@ -88,16 +88,22 @@ pub(crate) async fn keep_ready(
     }
 }
 
-/// Whether every webhook of a registration trusts what is served.
+/// Whether the webhooks of a registration trust what is served. Those that somebody else added are none of ours.
 fn reaches(found: &MutatingWebhookConfiguration, trusts: impl Fn(&[u8]) -> bool) -> bool {
-    let hooks = found.webhooks.as_deref().unwrap_or_default();
+    let own = [WEBHOOK_NAME, WEBHOOK_NAME_ENFORCED];
+    let hooks: Vec<_> = found
+        .webhooks
+        .iter()
+        .flatten()
+        .filter(|hook| own.contains(&hook.name.as_str()))
+        .collect();
     let trusted = |hook: &k8s_openapi::api::admissionregistration::v1::MutatingWebhook| {
         hook.client_config
             .ca_bundle
             .as_ref()
             .is_some_and(|bundle| trusts(&bundle.0))
     };
-    !hooks.is_empty() && hooks.iter().all(trusted)
+    hooks.len() == own.len() && hooks.into_iter().all(trusted)
 }
 
 /// Keeps the registration right while this replica leads. An apply that changes nothing costs the API server one
@@ -298,6 +304,15 @@ mod tests {
         assert!(reaches(&typed(found.clone()), trusts));
         found["webhooks"][1]["clientConfig"]["caBundle"] = json!("T1RIRVI=");
         assert!(!reaches(&typed(found.clone()), trusts));
+        found = made(&[]);
+        let mut foreign = found["webhooks"][0].clone();
+        foreign["name"] = json!("foreign.example.org");
+        foreign["clientConfig"]["caBundle"] = json!("T1RIRVI=");
+        found["webhooks"].as_array_mut().unwrap().push(foreign);
+        assert!(
+            reaches(&typed(found.clone()), trusts),
+            "a foreign hook is none of ours"
+        );
         found["webhooks"] = json!([]);
         assert!(!reaches(&typed(found), trusts));
     }

@@ -107,6 +107,11 @@ impl Directory {
         self.service_accounts.look_up(namespace, name).await
     }
 
+    /// A ServiceAccount as the API server has it now.
+    pub(crate) async fn service_account_now(&self, namespace: &str, name: &str) -> Lookup {
+        self.service_accounts.look_up_now(namespace, name).await
+    }
+
     /// The delivery that a Namespace's label asks for.
     pub(crate) fn namespace_delivery(&self, namespace: &str) -> Option<String> {
         self.namespaces.delivery(namespace)

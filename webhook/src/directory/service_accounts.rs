@@ -71,7 +71,7 @@ pub(super) struct ServiceAccounts {
     client: Client,
     store: Store<ServiceAccountMeta>,
     role_annotation: String,
-    flights: Mutex<HashMap<Key, Flight>>,
+    flights: Arc<Mutex<HashMap<Key, Flight>>>,
     limit: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
@@ -99,7 +99,7 @@ impl ServiceAccounts {
             client,
             store,
             role_annotation: format!("{annotation_prefix}/{ROLE_ARN}"),
-            flights: Mutex::default(),
+            flights: Arc::default(),
             limit: Arc::new(Semaphore::new(LIVE_GETS)),
             metrics,
         };
@@ -148,7 +148,7 @@ impl ServiceAccounts {
     /// ServiceAccount was written, so a "no" from it is asked once more.
     async fn ask(&self, namespace: &str, name: &str) -> Lookup {
         let (flight, mine) = self.flight(namespace, name);
-        let answer = self.land(namespace, name, flight).await;
+        let answer = flight.await;
         let no = match &answer {
             Lookup::Found(account) => !self.names_a_role(account),
             Lookup::Missing => true,
@@ -157,8 +157,12 @@ impl ServiceAccounts {
         if mine || !no {
             return answer;
         }
-        let (flight, _) = self.flight(namespace, name);
-        self.land(namespace, name, flight).await
+        self.flight(namespace, name).0.await
+    }
+
+    /// A ServiceAccount as the API server has it now.
+    pub(super) async fn look_up_now(&self, namespace: &str, name: &str) -> Lookup {
+        self.ask(namespace, name).await
     }
 
     /// The question that is under way, or a new one; and whether it is new.
@@ -174,19 +178,20 @@ impl ServiceAccounts {
             key.0.clone(),
             key.1.clone(),
         );
-        let flight = question.boxed().shared();
+        // A task of its own, which ends though everybody who waits may have gone, and clears up behind itself.
+        let (map, done) = (Arc::clone(&self.flights), key.clone());
+        let task = tokio::spawn(async move {
+            let answer = question.await;
+            map.lock().unwrap_or_else(PoisonError::into_inner).remove(&done);
+            answer
+        });
+        let flight = async move {
+            task.await
+                .unwrap_or_else(|error| Lookup::Failed(error.to_string().into()))
+        };
+        let flight = flight.boxed().shared();
         flights.insert(key, flight.clone());
         (flight, true)
-    }
-
-    async fn land(&self, namespace: &str, name: &str, flight: Flight) -> Lookup {
-        let answer = flight.clone().await;
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (namespace.to_owned(), name.to_owned());
-        if flights.get(&key).is_some_and(|other| other.ptr_eq(&flight)) {
-            flights.remove(&key);
-        }
-        answer
     }
 }
 
@@ -310,6 +315,18 @@ mod tests {
         let (first, second) = futures::future::join(first, second).await;
         assert_eq!((role(&first), role(&second)), (None, Some("r")));
         assert_eq!(count.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_nobody_waits_for_any_more_ends_and_leaves_nothing() {
+        let (accounts, _) = accounts(0, Duration::from_millis(100));
+        for _ in 0..LIVE_GETS * 2 {
+            let impatient = tokio::time::timeout(Duration::from_millis(1), accounts.look_up("n", "s"));
+            assert!(impatient.await.is_err());
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(accounts.flights.lock().unwrap().is_empty());
+        assert_eq!(accounts.limit.available_permits(), LIVE_GETS);
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use irsa_emu_core::role_arn::RoleArn;
 use serde_json::{Value, json};
 
 use super::Outcome;
-use crate::aws::explain;
+use crate::aws::explain_call;
 
 /// Makes sure that a role is there as the Recipe says.
 pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRole) -> Outcome {
@@ -17,8 +17,15 @@ pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRo
         .unwrap_or_else(|| trust_policy(issuer, arn, role));
     let made = match iam.get_role().role_name(arn.name()).send().await {
         Ok(found) => {
+            let found = found.role;
+            // IAM knows roles of an account by their names alone, whatever their paths are.
+            if let Some(other) = found.as_ref().filter(|role| role.arn() != arn.to_string()) {
+                return Outcome::absent(format!(
+                    "the role of this name is {}; delete it, or use its ARN",
+                    other.arn()
+                ));
+            }
             let there = found
-                .role
                 .and_then(|role| role.assume_role_policy_document)
                 .unwrap_or_default();
             if !same_document(&there, &trust) {
@@ -27,7 +34,10 @@ pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRo
                     .role_name(arn.name())
                     .policy_document(trust.to_string());
                 if let Err(error) = update.send().await {
-                    return Outcome::of(false, Err(format!("UpdateAssumeRolePolicy: {}", explain(&error))));
+                    return Outcome::of(
+                        false,
+                        Err(format!("UpdateAssumeRolePolicy: {}", explain_call(&error))),
+                    );
                 }
             }
             false
@@ -43,11 +53,11 @@ pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRo
                 .path(arn.path())
                 .assume_role_policy_document(trust.to_string());
             if let Err(error) = create.send().await {
-                return Outcome::absent(format!("CreateRole: {}", explain(&error)));
+                return Outcome::absent(format!("CreateRole: {}", explain_call(&error)));
             }
             true
         }
-        Err(error) => return Outcome::unseen(format!("GetRole: {}", explain(&error))),
+        Err(error) => return Outcome::unseen(format!("GetRole: {}", explain_call(&error))),
     };
     Outcome::of(made, keep_policies(iam, arn, role).await)
 }
@@ -73,10 +83,12 @@ pub(super) async fn keep_provider(iam: &Client, issuer: &str, arn: &str) -> Outc
                 .send();
             match create.await {
                 Ok(_) => Outcome::Made,
-                Err(error) => Outcome::absent(format!("CreateOpenIDConnectProvider: {}", explain(&error))),
+                Err(error) => {
+                    Outcome::absent(format!("CreateOpenIDConnectProvider: {}", explain_call(&error)))
+                }
             }
         }
-        Err(error) => Outcome::unseen(format!("GetOpenIDConnectProvider: {}", explain(&error))),
+        Err(error) => Outcome::unseen(format!("GetOpenIDConnectProvider: {}", explain_call(&error))),
     }
 }
 
@@ -97,7 +109,7 @@ async fn keep_policies(iam: &Client, arn: &RoleArn, role: &IamRole) -> Result<()
             {
                 false
             }
-            Err(error) => return Err(format!("GetRolePolicy {}: {}", policy.name, explain(error))),
+            Err(error) => return Err(format!("GetRolePolicy {}: {}", policy.name, explain_call(error))),
         };
         if !same {
             let put = iam
@@ -105,7 +117,7 @@ async fn keep_policies(iam: &Client, arn: &RoleArn, role: &IamRole) -> Result<()
                 .role_name(arn.name())
                 .policy_name(&policy.name);
             let put = put.policy_document(policy.document.to_string()).send().await;
-            put.map_err(|error| format!("PutRolePolicy {}: {}", policy.name, explain(&error)))?;
+            put.map_err(|error| format!("PutRolePolicy {}: {}", policy.name, explain_call(&error)))?;
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use irsa_emu_core::recipe::{KeySeed, KmsKey, derive_key_material};
 
 use super::Outcome;
-use crate::aws::explain;
+use crate::aws::explain_call;
 
 /// Tags by which LocalStack takes a key's id and its material (its KMS provider, 4.14.0).
 const ID_TAG: &str = "_custom_id_";
@@ -28,7 +28,7 @@ pub(super) async fn keep(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) 
             }
             true
         }
-        Err(error) => return Outcome::unseen(format!("DescribeKey: {}", explain(&error))),
+        Err(error) => return Outcome::unseen(format!("DescribeKey: {}", explain_call(&error))),
     };
     Outcome::of(made, keep_aliases(kms, key).await)
 }
@@ -48,7 +48,7 @@ async fn create(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) -> Result
         .tags(tag(MATERIAL_TAG, STANDARD.encode(material))?)
         .send()
         .await
-        .map_err(|error| format!("CreateKey: {}", explain(&error)))?;
+        .map_err(|error| format!("CreateKey: {}", explain_call(&error)))?;
     Ok(())
 }
 
@@ -60,7 +60,7 @@ async fn keep_aliases(kms: &Client, key: &KmsKey) -> Result<(), String> {
     let mut there = Vec::new();
     let mut pages = kms.list_aliases().into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| format!("ListAliases: {}", explain(&error)))?;
+        let page = page.map_err(|error| format!("ListAliases: {}", explain_call(&error)))?;
         there.extend(page.aliases.unwrap_or_default());
     }
     for alias in &key.aliases {
@@ -73,13 +73,13 @@ async fn keep_aliases(kms: &Client, key: &KmsKey) -> Result<(), String> {
                 let request = kms.update_alias().alias_name(alias).target_key_id(&key.id).send();
                 request
                     .await
-                    .map_err(|error| format!("UpdateAlias {alias}: {}", explain(&error)))?;
+                    .map_err(|error| format!("UpdateAlias {alias}: {}", explain_call(&error)))?;
             }
             None => {
                 let request = kms.create_alias().alias_name(alias).target_key_id(&key.id).send();
                 request
                     .await
-                    .map_err(|error| format!("CreateAlias {alias}: {}", explain(&error)))?;
+                    .map_err(|error| format!("CreateAlias {alias}: {}", explain_call(&error)))?;
             }
         }
     }

@@ -3,20 +3,17 @@
 
 mod iam;
 mod kms;
+mod seed;
 mod status;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use irsa_emu_core::contract::{KEY_SEED_ENTRY, KEY_SEED_SECRET};
-use irsa_emu_core::recipe::{KeySeed, Recipe, RecipeSpec, RecipeStatus, SEED_BYTES};
-use k8s_openapi::ByteString;
+use irsa_emu_core::recipe::{KeySeed, Recipe, RecipeSpec, RecipeStatus};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use rand::RngExt as _;
 use serde_json::json;
 
 use crate::args::Settings;
@@ -26,6 +23,11 @@ use crate::metrics::Metrics;
 
 /// A key that the emulator lost is back after this and a call or two.
 const LOOK: Duration = Duration::from_secs(3);
+/// No two looks follow each other faster, whatever changes: what a look writes is a change too.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// The partition of a Recipe's resources: the one that `RecipeSpec` composes its ARNs with.
+const PARTITION: &str = "aws";
 
 /// What became of one AWS resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,15 +119,14 @@ pub(crate) async fn keep(
     let issuer = kubernetes_issuer(&client).await;
     let mut seed = None;
     loop {
-        if seed.is_none() {
-            match key_seed(&client, &settings.namespace).await {
-                Ok(found) => seed = Some(found),
-                // Without it no key is made: material that cannot be made again would be worse than none.
-                Err(error) => tracing::error!(
-                    error = format!("{error:#}"),
-                    "no seed for key material; trying again"
-                ),
-            }
+        let api = Api::<Secret>::namespaced(client.clone(), &settings.namespace);
+        match seed::keep(&api, seed.as_ref(), &directory.recipes()).await {
+            Ok(found) => seed = Some(found),
+            // Without it no key is made: material that cannot be made again would be worse than none.
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "no seed for key material; trying again"
+            ),
         }
         changes.mark_unchanged();
         for recipe in directory.recipes() {
@@ -141,9 +142,10 @@ pub(crate) async fn keep(
                 tracing::warn!(recipe = recipe.metadata.name, %error, "cannot write the status");
             }
         }
+        tokio::time::sleep(PAUSE).await;
         tokio::select! {
             _ = changes.changed() => {}
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(LOOK - PAUSE) => {}
         }
     }
 }
@@ -190,7 +192,7 @@ async fn look_after(
         };
         kept.push(Kept { arn, outcome });
     }
-    let iam = emulator.iam(&spec.account);
+    let iam = emulator.iam(&spec.account, PARTITION);
     for role in &spec.iam.roles {
         let arn = spec.role_arn(role).map_err(|error| error.to_string())?;
         let outcome = iam::keep(&iam, issuer, &arn, role).await;
@@ -226,39 +228,6 @@ async fn write(client: &Client, recipe: &Recipe, status: &RecipeStatus) -> kube:
         .patch_status(name, &PatchParams::default(), &patch)
         .await
         .map(|_| ())
-}
-
-/// The seed of this install: read, or made once. One that is there is never replaced, since every ciphertext of the
-/// install depends on it.
-async fn key_seed(client: &Client, namespace: &str) -> anyhow::Result<KeySeed> {
-    let api = Api::<Secret>::namespaced(client.clone(), namespace);
-    if let Some(secret) = api
-        .get_opt(KEY_SEED_SECRET)
-        .await
-        .context("cannot read the Secret of the seed")?
-    {
-        return seed_of(&secret).context("the Secret of the seed holds no seed");
-    }
-    let bytes: [u8; SEED_BYTES] = rand::rng().random();
-    let secret = Secret {
-        metadata: ObjectMeta {
-            name: Some(KEY_SEED_SECRET.to_owned()),
-            ..ObjectMeta::default()
-        },
-        data: Some([(KEY_SEED_ENTRY.to_owned(), ByteString(bytes.to_vec()))].into()),
-        ..Secret::default()
-    };
-    match api.create(&PostParams::default(), &secret).await {
-        Ok(secret) => seed_of(&secret).context("the Secret of the seed came back without it"),
-        Err(kube::Error::Api(status)) if status.code == 409 => {
-            seed_of(&api.get(KEY_SEED_SECRET).await?).context("the Secret of the seed holds no seed")
-        }
-        Err(error) => Err(error).context("cannot write the Secret of the seed"),
-    }
-}
-
-fn seed_of(secret: &Secret) -> Option<KeySeed> {
-    KeySeed::new(&secret.data.as_ref()?.get(KEY_SEED_ENTRY)?.0)
 }
 
 /// The cluster's issuer without its scheme, for trust policies.

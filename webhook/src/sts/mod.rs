@@ -9,13 +9,17 @@ mod token;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Request, StatusCode};
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
 use irsa_emu_core::grant::grant_for;
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::trust_policy::{TrustPolicy, WebIdentityRequest, evaluate};
@@ -23,7 +27,6 @@ use kube::Client;
 use kube::runtime::events::EventType;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::sync::watch;
 
 use crate::args::Settings;
 use crate::directory::{Directory, Lookup};
@@ -35,6 +38,11 @@ use token::{Subject, Verified, Verifier};
 
 /// A request holds a token of about 1 KB; nothing near this size is one.
 const MAX_BODY: usize = 64 * 1024;
+
+/// A client that takes longer to send its headers has gone, or never was one.
+const HEADERS: Duration = Duration::from_secs(5);
+/// The longest that anything takes here; SDKs give up after a minute.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The state of the STS front.
 pub(crate) struct Front {
@@ -71,10 +79,7 @@ impl Front {
         // The signature comes first: what nobody signed costs the API server nothing.
         let verified = self.verifier.verify(&request.token).await?;
         let subject = &verified.subject;
-        let lookup = self
-            .directory
-            .service_account(&subject.namespace, &subject.name)
-            .await;
+        let lookup = self.account_of(&verified).await;
         let annotations = match &lookup {
             Lookup::Found(account) => {
                 verified.require_account(account.uid())?;
@@ -116,6 +121,18 @@ impl Front {
         let credentials = self.backend.credentials(&request).await?;
         tracing::info!(subject = %verified.subject, role = %request.role_arn, session = request.session_name, "credentials handed out");
         Ok(response::assumed(&request, &verified, audience, &credentials))
+    }
+
+    /// The ServiceAccount of a token. One that is not the one the token was made for may just be old news.
+    async fn account_of(&self, verified: &Verified) -> Lookup {
+        let Subject { namespace, name } = &verified.subject;
+        let known = self.directory.service_account(namespace, name).await;
+        match &known {
+            Lookup::Found(account) if verified.require_account(account.uid()).is_err() => {
+                self.directory.service_account_now(namespace, name).await
+            }
+            _ => known,
+        }
     }
 
     /// Whether the role's trust policy lets the token in, as AWS would evaluate it.
@@ -184,26 +201,35 @@ fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
     ])
 }
 
-/// Serves until dropped, or told to stop.
+/// Serves until dropped.
 pub(crate) async fn serve(
     address: SocketAddr,
     front: Arc<Front>,
-    mut stop: watch::Receiver<()>,
+    handle: Handle<SocketAddr>,
 ) -> anyhow::Result<()> {
     let router = Router::new()
         .fallback(answer)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(in_time))
         .with_state(front);
-    let listener = tokio::net::TcpListener::bind(address)
+    let mut server = axum_server::bind(address).handle(handle);
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS);
+    server
+        .serve(router.into_make_service())
         .await
-        .with_context(|| format!("cannot listen on {address}"))?;
-    let stopped = async move {
-        let _ = stop.changed().await;
-    };
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stopped)
-        .await
-        .context("the STS front ended")
+        .with_context(|| format!("cannot serve STS on {address}"))
+}
+
+/// Whatever is slow, a body that never ends or an emulator that never answers among it, ends here.
+async fn in_time(request: Request<Body>, next: Next) -> Response {
+    match tokio::time::timeout(TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StsError::unavailable("The request took too long").into_response(),
+    }
 }
 
 async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Response {

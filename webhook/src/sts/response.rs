@@ -176,8 +176,8 @@ mod tests {
         insta::assert_snapshot!(masked.join("\n"));
     }
 
-    #[test]
-    fn messages_are_escaped() {
+    #[tokio::test]
+    async fn messages_are_escaped() {
         let error = StsError::validation("<script>&");
         let response = error.into_response();
         assert_eq!(
@@ -187,5 +187,8 @@ mod tests {
             ),
             (400, "text/xml")
         );
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("<Message>&lt;script&gt;&amp;</Message>"), "{body}");
     }
 }

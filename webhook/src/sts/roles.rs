@@ -60,7 +60,7 @@ impl Roles {
         if let Some(found) = self.seen_lately(role) {
             return Ok(found);
         }
-        let iam = self.emulator.iam(role.account());
+        let iam = self.emulator.iam(role.account(), role.partition());
         let found = match iam.get_role().role_name(role.name()).send().await {
             Ok(answer) => read(role, answer.role)?,
             Err(error)
@@ -185,6 +185,8 @@ fn trust_policy(role: &RoleArn, verified: &Verified, audience: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use irsa_emu_core::trust_policy::{WebIdentityRequest, evaluate};
+
     use super::*;
 
     fn role(arn: &str, document: &str) -> Role {
@@ -217,7 +219,22 @@ mod tests {
         let encoded =
             percent_encoding::utf8_percent_encode(&document, percent_encoding::NON_ALPHANUMERIC).to_string();
         let found = read(&wanted, Some(role(&wanted.to_string(), &encoded))).unwrap();
-        assert!(found.trust.is_ok(), "{:?}", found.trust);
         assert_eq!(found.max_session, 3600);
+        let trust = found.trust.unwrap();
+        let lets_in = |subject: &str| {
+            let request = WebIdentityRequest {
+                role: &wanted,
+                provider: "kubernetes.default.svc.cluster.local",
+                aliases: &[],
+                subject,
+                audiences: &["sts.amazonaws.com".to_owned()],
+                session_name: "s",
+                claims: &std::collections::BTreeMap::new(),
+                keys: &std::collections::BTreeMap::new(),
+            };
+            evaluate(&trust, &request).is_allowed()
+        };
+        assert!(lets_in("system:serviceaccount:n:s"));
+        assert!(!lets_in("system:serviceaccount:n:other"));
     }
 }

@@ -20,6 +20,10 @@ const ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
 const REFETCH: Duration = Duration::from_secs(10);
 /// Keys older than this are asked for again, so that one that was taken out of use is not trusted for ever.
 const MAX_AGE: Duration = Duration::from_mins(5);
+/// While the API server is away, a key that it had before still counts for so long.
+const MAX_AGE_AWAY: Duration = Duration::from_hours(1);
+/// After a fetch that failed, nobody waits for another one before this.
+const RETRY: Duration = Duration::from_secs(2);
 /// The longest that an exchange waits for the keys.
 const FETCH: Duration = Duration::from_secs(3);
 /// Clocks of one cluster agree; this much is forgiven, in seconds.
@@ -160,14 +164,21 @@ impl Keys {
 /// Verifies tokens with keys that are fetched when they are needed.
 pub(crate) struct Verifier {
     client: Client,
-    keys: Mutex<Option<(Keys, Instant)>>,
+    cache: Mutex<Cache>,
+}
+
+/// The keys as they were fetched last, and the last fetch that failed.
+#[derive(Default)]
+struct Cache {
+    keys: Option<(Keys, Instant)>,
+    failed: Option<Instant>,
 }
 
 impl Verifier {
     pub(crate) fn new(client: Client) -> Self {
         Self {
             client,
-            keys: Mutex::new(None),
+            cache: Mutex::default(),
         }
     }
 
@@ -180,18 +191,34 @@ impl Verifier {
 
     /// The cluster's keys, asked for again where they lack this id. The lock makes that one request for all who wait.
     async fn keys_with(&self, id: &str) -> Result<Keys, StsError> {
-        let mut cached = self.keys.lock().await;
-        if let Some((keys, fetched)) = cached.as_ref()
+        let mut cache = self.cache.lock().await;
+        if let Some((keys, fetched)) = &cache.keys
             && (fetched.elapsed() < REFETCH || (keys.by_id.contains_key(id) && fetched.elapsed() < MAX_AGE))
         {
             return Ok(keys.clone());
         }
-        let keys = self.fetch_in_time().await.map_err(|error| {
-            tracing::error!(%error, "cannot fetch the cluster's signing keys");
-            StsError::idp_communication("The cluster's OpenID keys could not be fetched")
-        })?;
-        *cached = Some((keys.clone(), Instant::now()));
-        Ok(keys)
+        let failed_lately = cache.failed.is_some_and(|failed| failed.elapsed() < RETRY);
+        if !failed_lately {
+            match self.fetch_in_time().await {
+                Ok(keys) => {
+                    cache.keys = Some((keys.clone(), Instant::now()));
+                    cache.failed = None;
+                    return Ok(keys);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "cannot fetch the cluster's signing keys");
+                    cache.failed = Some(Instant::now());
+                }
+            }
+        }
+        match &cache.keys {
+            Some((keys, fetched)) if keys.by_id.contains_key(id) && fetched.elapsed() < MAX_AGE_AWAY => {
+                Ok(keys.clone())
+            }
+            _ => Err(StsError::idp_communication(
+                "The cluster's OpenID keys could not be fetched",
+            )),
+        }
     }
 
     async fn fetch_in_time(&self) -> anyhow::Result<Keys> {
