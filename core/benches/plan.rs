@@ -10,6 +10,7 @@ use divan::Bencher;
 use irsa_emu_core::contract::{EKS_PREFIX, emulator_url, sts_front_url};
 use irsa_emu_core::grant::{Grant, Identity};
 use irsa_emu_core::plan::{InjectConfig, PlanInput, plan_patch};
+use irsa_emu_core::pod_view::PodView;
 use irsa_emu_core::rules::{Delivery, RuleEffect};
 use reviews::{Size, pod};
 
@@ -29,6 +30,7 @@ fn sidecar(bencher: Bencher<'_, '_>, size: Size) {
 
 fn plan(bencher: Bencher<'_, '_>, size: Size, delivery: Delivery) {
     let pod = pod(size, "app");
+    let view = PodView::of(&pod).unwrap_or_else(|problem| unreachable!("{problem}"));
     let grant = Grant {
         identity: Identity::WebIdentity {
             role_arn: "arn:aws:iam::123456789012:role/app".into(),
@@ -51,7 +53,7 @@ fn plan(bencher: Bencher<'_, '_>, size: Size, delivery: Delivery) {
     let annotations = BTreeMap::from([(format!("{EKS_PREFIX}/role-arn"), arn)]);
     let effect = RuleEffect::default();
     let input = PlanInput {
-        pod: &pod,
+        pod: &view,
         service_account: Some(&annotations),
         grant: Some(&grant),
         namespace_delivery: None,

@@ -1,127 +1,156 @@
-//! Builds a JSONPatch that only adds.
+//! A JSONPatch that only adds, written as it is planned.
 
-use json_patch::jsonptr::PointerBuf;
-use json_patch::{AddOperation, Patch, PatchOperation};
-use serde_json::{Map, Value};
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::pod_view::Texts;
+
+/// A JSONPatch (RFC 6902) of `add` operations only, as JSON.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Patch {
+    text: Vec<u8>,
+    operations: usize,
+}
+
+impl Patch {
+    /// The JSON.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// How many operations it has: one at least.
+    #[must_use]
+    pub fn operations(&self) -> usize {
+        self.operations
+    }
+}
+
+impl fmt::Debug for Patch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&String::from_utf8_lossy(&self.text))
+    }
+}
 
 /// Collects `add` operations. There is no way to make it remove or replace something.
+///
+/// A place is a JSON pointer. What is said to be there, or not, is the state before the patch.
 #[derive(Debug, Default)]
 pub(crate) struct Additions {
-    operations: Vec<PatchOperation>,
+    text: Vec<u8>,
+    operations: usize,
+    made: Vec<&'static str>,
 }
 
 impl Additions {
-    /// Appends items to the list `key` of the object at `parent`, which is `object` as it is now.
+    /// Appends items to a list.
     ///
     /// A list that is absent or null is made with the items; one that is there is added to, item by item.
-    pub(crate) fn append(&mut self, parent: &[String], object: &Value, key: &str, items: Vec<Value>) {
+    pub(crate) fn append(&mut self, list: &str, is_there: bool, items: &[impl Serialize]) {
         if items.is_empty() {
             return;
         }
-        let path = child(parent, key);
-        if object.get(key).is_some_and(Value::is_array) {
-            for item in items {
-                self.add(&child(&path, "-"), item);
-            }
-        } else {
-            self.add(&path, Value::Array(items));
+        if !is_there {
+            return self.add(list, items);
+        }
+        let end = [list, "/-"].concat();
+        for item in items {
+            self.add(&end, item);
         }
     }
 
-    /// Inserts items into the list `key` of the object at `parent` so that they stand, in their order, from `index` on.
-    pub(crate) fn insert(
-        &mut self,
-        parent: &[String],
-        object: &Value,
-        key: &str,
-        index: usize,
-        items: Vec<Value>,
-    ) {
+    /// Inserts items into a list so that they stand, in their order, from `index` on.
+    pub(crate) fn insert(&mut self, list: &str, is_there: bool, index: usize, items: &[impl Serialize]) {
         if items.is_empty() {
             return;
         }
-        let path = child(parent, key);
-        if object.get(key).is_some_and(Value::is_array) {
-            for (offset, item) in items.into_iter().enumerate() {
-                self.add(&child(&path, &(index + offset).to_string()), item);
-            }
-        } else {
-            self.add(&path, Value::Array(items));
+        if !is_there {
+            return self.add(list, items);
+        }
+        for (offset, item) in items.iter().enumerate() {
+            self.add(&format!("{list}/{}", index + offset), item);
         }
     }
 
-    /// Sets entries of the map `key` of the object at `parent` where the map does not have them.
-    pub(crate) fn set_absent(
-        &mut self,
-        parent: &[String],
-        object: &Value,
-        key: &str,
-        entries: Vec<(String, Value)>,
-    ) {
-        let path = child(parent, key);
-        match object.get(key).and_then(Value::as_object) {
+    /// Sets entries of a map where the map does not have them; `present` is `None` where it is absent or null.
+    pub(crate) fn set_absent(&mut self, map: &str, present: Option<&Texts<'_>>, entries: &[(&str, &str)]) {
+        match present {
             Some(present) => {
-                for (name, value) in entries
-                    .into_iter()
-                    .filter(|(name, _)| !present.contains_key(name))
-                {
-                    self.add(&child(&path, &name), value);
+                let absent = entries.iter().filter(|(name, _)| !present.contains(name));
+                for (name, value) in absent {
+                    self.add(&format!("{map}/{}", escaped(name)), value);
                 }
             }
             None if entries.is_empty() => {}
-            None => self.add(&path, Value::Object(entries.into_iter().collect::<Map<_, _>>())),
+            None => self.add(map, &Members(entries)),
         }
     }
 
-    /// Makes an empty object at `key` of the object at `parent` where there is none, once.
-    pub(crate) fn make_object(&mut self, parent: &[String], object: &Value, key: &str) {
-        let path = PointerBuf::from_tokens(child(parent, key));
-        let made =
-            |operation: &PatchOperation| matches!(operation, PatchOperation::Add(add) if add.path == path);
-        if object.get(key).is_some_and(Value::is_object) || self.operations.iter().any(made) {
+    /// Makes an empty object where there is none, once.
+    pub(crate) fn make_object(&mut self, object: &'static str, is_there: bool) {
+        if is_there || self.made.contains(&object) {
             return;
         }
-        self.operations.push(PatchOperation::Add(AddOperation {
-            path,
-            value: Value::Object(Map::new()),
-        }));
+        self.made.push(object);
+        self.add(object, &Members(&[]));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.operations.is_empty()
+        self.operations == 0
     }
 
-    pub(crate) fn into_patch(self) -> Patch {
-        Patch(self.operations)
+    pub(crate) fn into_patch(mut self) -> Patch {
+        self.text
+            .extend_from_slice(if self.is_empty() { b"[]" } else { b"]" });
+        Patch {
+            text: self.text,
+            operations: self.operations,
+        }
     }
 
-    fn add(&mut self, path: &[String], value: Value) {
-        let path = PointerBuf::from_tokens(path);
-        self.operations
-            .push(PatchOperation::Add(AddOperation { path, value }));
+    fn add(&mut self, path: &str, value: &(impl Serialize + ?Sized)) {
+        self.text.push(if self.is_empty() { b'[' } else { b',' });
+        self.text.extend_from_slice(br#"{"op":"add","path":"#);
+        self.write(path);
+        self.text.extend_from_slice(br#","value":"#);
+        self.write(value);
+        self.text.push(b'}');
+        self.operations += 1;
+    }
+
+    /// Writing into memory cannot fail, and no value of ours has keys that are no strings.
+    fn write(&mut self, value: &(impl Serialize + ?Sized)) {
+        let _ = serde_json::to_writer(&mut self.text, value);
     }
 }
 
-/// The tokens of a path, one step further down.
-fn child(parent: &[String], token: &str) -> Vec<String> {
-    parent
-        .iter()
-        .map(String::as_str)
-        .chain([token])
-        .map(str::to_owned)
-        .collect()
+/// A JSON object of strings.
+struct Members<'a>(&'a [(&'a str, &'a str)]);
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+/// A name as a step of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde::Deserialize as _;
+    use serde_json::{Value, json};
 
     fn applied(document: &Value, build: impl FnOnce(&mut Additions)) -> Value {
         let mut additions = Additions::default();
         build(&mut additions);
         let mut after = document.clone();
-        json_patch::patch(&mut after, &additions.into_patch()).unwrap();
+        let patch: json_patch::Patch = serde_json::from_slice(additions.into_patch().as_bytes()).unwrap();
+        json_patch::patch(&mut after, &patch).unwrap();
         after
     }
 
@@ -133,15 +162,8 @@ mod tests {
             (json!({"env": []}), json!({"env": [1, 2]})),
             (json!({"env": [0]}), json!({"env": [0, 1, 2]})),
         ] {
-            assert_eq!(
-                applied(&before, |a| a.append(
-                    &[],
-                    &before,
-                    "env",
-                    vec![json!(1), json!(2)]
-                )),
-                after
-            );
+            let is_there = before["env"].is_array();
+            assert_eq!(applied(&before, |a| a.append("/env", is_there, &[1, 2])), after);
         }
     }
 
@@ -149,28 +171,44 @@ mod tests {
     fn inserted_items_keep_their_order() {
         let before = json!({"v": [0, 9]});
         assert_eq!(
-            applied(&before, |a| a.insert(
-                &[],
-                &before,
-                "v",
-                1,
-                vec![json!(1), json!(2)]
-            )),
+            applied(&before, |a| a.insert("/v", true, 1, &[1, 2])),
             json!({"v": [0, 1, 2, 9]})
         );
     }
 
     #[test]
     fn map_entries_that_are_there_stay_and_names_are_escaped() {
-        let before = json!({"m": {"a/b~c": 1}});
-        let entries = || vec![("a/b~c".to_owned(), json!(2)), ("x/y~z".to_owned(), json!(3))];
+        let before = json!({"m": {"a/b~c": "1"}});
+        let present = Texts::deserialize(&before["m"]).unwrap();
+        let entries = [("a/b~c", "2"), ("x/y~z\"", "3")];
         assert_eq!(
-            applied(&before, |a| a.set_absent(&[], &before, "m", entries())),
-            json!({"m": {"a/b~c": 1, "x/y~z": 3}})
+            applied(&before, |a| a.set_absent("/m", Some(&present), &entries)),
+            json!({"m": {"a/b~c": "1", "x/y~z\"": "3"}})
         );
         assert_eq!(
-            applied(&json!({}), |a| a.set_absent(&[], &json!({}), "m", entries())),
-            json!({"m": {"a/b~c": 2, "x/y~z": 3}})
+            applied(&json!({}), |a| a.set_absent("/m", None, &entries)),
+            json!({"m": {"a/b~c": "2", "x/y~z\"": "3"}})
         );
+    }
+
+    #[test]
+    fn an_object_is_made_once_and_only_where_there_is_none() {
+        let twice = |is_there| {
+            move |a: &mut Additions| {
+                a.make_object("/m", is_there);
+                a.set_absent("/m/l", None, &[("a", "1")]);
+                a.make_object("/m", is_there);
+            }
+        };
+        assert_eq!(applied(&json!({}), twice(false)), json!({"m": {"l": {"a": "1"}}}));
+        assert_eq!(
+            applied(&json!({"m": {"x": 1}}), twice(true)),
+            json!({"m": {"x": 1, "l": {"a": "1"}}})
+        );
+    }
+
+    #[test]
+    fn nothing_added_is_an_empty_patch() {
+        assert_eq!(applied(&json!({"a": 1}), |_| {}), json!({"a": 1}));
     }
 }

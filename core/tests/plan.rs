@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use irsa_emu_core::contract::{SIDECAR, emulator_url, sts_front_url};
 use irsa_emu_core::grant::{Grant, Identity};
+use irsa_emu_core::patch::Patch;
 use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, SkipReason, plan_patch};
+use irsa_emu_core::pod_view::PodView;
 use irsa_emu_core::rules::{Delivery, RuleEffect};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -46,26 +48,41 @@ fn config(delivery: Delivery) -> InjectConfig {
     }
 }
 
+/// Plans for a document.
+fn plan_for(pod: &Value, rest: impl FnOnce(&PodView<'_>) -> Outcome) -> Outcome {
+    match PodView::of(pod) {
+        Ok(view) => rest(&view),
+        Err(problem) => Outcome::Malformed(problem),
+    }
+}
+
 fn plan_with(pod: &Value, grant: Option<&Grant>, effect: &RuleEffect, config: &InjectConfig) -> Outcome {
-    plan_patch(&PlanInput {
-        pod,
-        service_account: Some(&BTreeMap::new()),
-        grant,
-        namespace_delivery: None,
-        effect,
-        config,
-        jitter: 7_000_000,
-    })
+    let plan = |pod: &PodView<'_>| {
+        plan_patch(&PlanInput {
+            pod,
+            service_account: Some(&BTreeMap::new()),
+            grant,
+            namespace_delivery: None,
+            effect,
+            config,
+            jitter: 7_000_000,
+        })
+    };
+    plan_for(pod, plan)
 }
 
 fn plan(pod: &Value, delivery: Delivery) -> Outcome {
     plan_with(pod, Some(&grant()), &RuleEffect::default(), &config(delivery))
 }
 
+fn read(patch: &Patch) -> json_patch::Patch {
+    serde_json::from_slice(patch.as_bytes()).expect("a patch is JSON")
+}
+
 fn patched(pod: &Value, outcome: &Outcome) -> Value {
     let mut after = pod.clone();
     if let Outcome::Patched { patch, .. } = outcome {
-        json_patch::patch(&mut after, patch).expect("the patch applies to the Pod it was planned for");
+        json_patch::patch(&mut after, &read(patch)).expect("the patch applies to the Pod it was planned for");
     }
     after
 }
@@ -414,14 +431,16 @@ fn only_the_default_lifetime_of_pod_identity_is_shortened_at_random() {
         if let Some(text) = annotation {
             pod["metadata"]["annotations"] = json!({"eks.amazonaws.com/token-expiration": text});
         }
-        let outcome = plan_patch(&PlanInput {
-            pod: &pod,
-            service_account: None,
-            grant: Some(grant),
-            namespace_delivery: None,
-            effect: &RuleEffect::default(),
-            config: &config(Delivery::WebIdentity),
-            jitter,
+        let outcome = plan_for(&pod, |pod| {
+            plan_patch(&PlanInput {
+                pod,
+                service_account: None,
+                grant: Some(grant),
+                namespace_delivery: None,
+                effect: &RuleEffect::default(),
+                config: &config(Delivery::WebIdentity),
+                jitter,
+            })
         });
         patched(&pod, &outcome)["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"]
             .as_i64()
@@ -496,14 +515,16 @@ fn mistakes_are_told_whether_the_pod_is_patched_or_not() {
         json!([{"secretRef": {"name": "my-aws-keys"}}, {"configMapRef": {"name": "app"}}]);
     let typo = BTreeMap::from([("eks.amazonaws.com/role_arn".to_owned(), "x".to_owned())]);
     let told = |grant: Option<&Grant>| {
-        let outcome = plan_patch(&PlanInput {
-            pod: &pod,
-            service_account: Some(&typo),
-            grant,
-            namespace_delivery: None,
-            effect: &RuleEffect::default(),
-            config: &config(Delivery::WebIdentity),
-            jitter: 0,
+        let outcome = plan_for(&pod, |pod| {
+            plan_patch(&PlanInput {
+                pod,
+                service_account: Some(&typo),
+                grant,
+                namespace_delivery: None,
+                effect: &RuleEffect::default(),
+                config: &config(Delivery::WebIdentity),
+                jitter: 0,
+            })
         });
         warnings(&outcome).join("\n")
     };
@@ -723,7 +744,9 @@ proptest! {
     #[test]
     fn a_patch_only_adds(pod in any_pod(), way in ways()) {
         if let Outcome::Patched { patch, .. } = plan_way(&pod, &way) {
-            for operation in &patch.0 {
+            let operations = read(&patch).0;
+            prop_assert_eq!(operations.len(), patch.operations());
+            for operation in operations {
                 prop_assert!(matches!(operation, json_patch::PatchOperation::Add(_)));
             }
         }

@@ -1,10 +1,10 @@
 //! Events: what people should know of who are not there when it happens. Written in the background, never waited for.
 
 use irsa_emu_core::plan::Outcome;
+use irsa_emu_core::pod_view::PodView;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 /// Events that wait to be written; more are dropped, as their like will come again.
@@ -43,7 +43,7 @@ impl Events {
     }
 
     /// Tells the owner of a Pod of probable mistakes: warnings of an admission reach `kubectl` only for Pods made by hand.
-    pub(crate) fn mistakes(&self, pod: &Value, namespace: &str, outcome: &Outcome) {
+    pub(crate) fn mistakes(&self, pod: &PodView<'_>, namespace: &str, outcome: &Outcome) {
         let (Outcome::Patched { warnings, .. } | Outcome::Skipped { warnings, .. }) = outcome else {
             return;
         };
@@ -97,17 +97,14 @@ fn cut(mut note: String) -> String {
 }
 
 /// The controller that made a Pod.
-fn owner(pod: &Value, namespace: &str) -> Option<ObjectReference> {
-    let owners = pod.get("metadata")?.get("ownerReferences")?.as_array()?;
-    let owner = owners
-        .iter()
-        .find(|owner| owner["controller"] == Value::Bool(true))?;
-    let text = |key: &str| owner.get(key).and_then(Value::as_str).map(str::to_owned);
+fn owner(pod: &PodView<'_>, namespace: &str) -> Option<ObjectReference> {
+    let owner = pod.controller()?;
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Some(ObjectReference {
-        api_version: Some(text("apiVersion")?),
-        kind: Some(text("kind")?),
-        name: Some(text("name")?),
-        uid: text("uid"),
+        api_version: Some(text(&owner.api_version)?),
+        kind: Some(text(&owner.kind)?),
+        name: Some(text(&owner.name)?),
+        uid: text(&owner.uid),
         namespace: Some(namespace.to_owned()),
         ..ObjectReference::default()
     })
@@ -124,7 +121,7 @@ mod tests {
         let pod = json!({"metadata": {"ownerReferences": [
             {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "1"},
             {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "app-1", "uid": "2", "controller": true}]}});
-        let owner = owner(&pod, "n").unwrap();
+        let owner = owner(&PodView::of(&pod).unwrap(), "n").unwrap();
         assert_eq!(
             (
                 owner.kind.as_deref(),
@@ -136,9 +133,9 @@ mod tests {
         for pod in [
             json!({}),
             json!({"metadata": {"ownerReferences": [{"kind": "x"}]}}),
-            json!({"metadata": {"ownerReferences": "x"}}),
+            json!({"metadata": {"ownerReferences": [{"kind": "x", "controller": true}]}}),
         ] {
-            assert!(super::owner(&pod, "n").is_none(), "{pod}");
+            assert!(super::owner(&PodView::of(&pod).unwrap(), "n").is_none(), "{pod}");
         }
     }
 

@@ -6,7 +6,6 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::contract::{
@@ -15,9 +14,11 @@ use crate::contract::{
     TOKEN_EXPIRATION,
 };
 use crate::grant::{Grant, Identity, mistakes_of_pod, mistakes_of_service_account, parse_seconds};
-use crate::patch::Additions;
-use crate::pod_view::{ContainerList, ContainerView, PodView, wrong_type};
+use crate::patch::{Additions, Patch};
+use crate::pod_view::{ContainerList, ContainerView, PodView};
 use crate::rules::{Delivery, DeliverySources, RuleEffect, choose_delivery, delivery_annotation};
+
+const METADATA: &str = "/metadata";
 
 /// Settings of an install that shape every patch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub struct InjectConfig {
 #[derive(Debug, Clone, Copy)]
 pub struct PlanInput<'a> {
     /// The Pod as the API server sent it.
-    pub pod: &'a Value,
+    pub pod: &'a PodView<'a>,
     /// The annotations of its ServiceAccount; `None` where it is not known.
     pub service_account: Option<&'a BTreeMap<String, String>>,
     /// What its ServiceAccount grants; `None` where it grants no role.
@@ -65,7 +66,7 @@ pub enum Outcome {
     /// The Pod is patched.
     Patched {
         /// `add` operations only.
-        patch: json_patch::Patch,
+        patch: Patch,
         /// How the Pod gets its credentials.
         method: Method,
         /// Probable mistakes, as sentences for the Pod's author.
@@ -78,7 +79,8 @@ pub enum Outcome {
         /// Probable mistakes, as sentences for the Pod's author.
         warnings: Vec<String>,
     },
-    /// The object is none that Kubernetes could read as a Pod; the sentence says where. EKS denies it.
+    /// The object is none that Kubernetes could read as a Pod, so there is no view to plan for; the sentence says where
+    /// ([`PodView::of`]). EKS denies it.
     Malformed(String),
 }
 
@@ -174,12 +176,10 @@ impl SkipReason {
 /// Plans the patch for one Pod.
 #[must_use]
 pub fn plan_patch(input: &PlanInput<'_>) -> Outcome {
-    if let Some(problem) = wrong_type(input.pod) {
-        return Outcome::Malformed(problem);
-    }
-    let Some(pod) = PodView::new(input.pod) else {
+    let pod = input.pod;
+    if !pod.is_pod() {
         return skipped(SkipReason::NotAPod, Vec::new());
-    };
+    }
     if pod.has_annotation(MIRROR_ANNOTATION) {
         return skipped(SkipReason::MirrorPod, Vec::new());
     }
@@ -213,6 +213,7 @@ pub fn plan_patch(input: &PlanInput<'_>) -> Outcome {
         pod,
         grant,
         method,
+        token_path: env::token_path(pod, method),
         input,
     };
     let additions = plan.additions(&served, &mut warnings);
@@ -228,9 +229,11 @@ pub fn plan_patch(input: &PlanInput<'_>) -> Outcome {
 
 /// One Pod's plan: what every part of the patch is made from.
 struct Plan<'a> {
-    pod: PodView<'a>,
+    pod: &'a PodView<'a>,
     grant: &'a Grant,
     method: Method,
+    /// Path of the token as containers see it.
+    token_path: String,
     input: &'a PlanInput<'a>,
 }
 
@@ -257,9 +260,10 @@ impl Plan<'_> {
 
     /// Lifetime of the Pod's token in seconds: the Pod's own annotation wins over the ServiceAccount's.
     fn token_expiration(&self) -> i64 {
-        let key = format!("{}/{TOKEN_EXPIRATION}", self.input.config.annotation_prefix);
-        let own = self.pod.annotation(&key).and_then(parse_seconds);
+        let prefix = &self.input.config.annotation_prefix;
+        let own = self.pod.annotation_of(prefix, TOKEN_EXPIRATION);
         let seconds = own
+            .and_then(parse_seconds)
             .unwrap_or(self.grant.token_expiration)
             .clamp(MIN_TOKEN_EXPIRATION, MAX_TOKEN_EXPIRATION);
         if self.method == Method::PodIdentity && seconds == DEFAULT_TOKEN_EXPIRATION {
@@ -272,18 +276,17 @@ impl Plan<'_> {
 
     /// The label by which EKS's agent and its users find Pods.
     fn label(&self, additions: &mut Additions) {
-        let label = vec![(POD_IDENTITY_LABEL.to_owned(), Value::from("enabled"))];
-        add_to_metadata(self.pod, "labels", label, additions);
+        additions.make_object(METADATA, self.pod.has_metadata());
+        additions.set_absent(
+            "/metadata/labels",
+            self.pod.labels(),
+            &[(POD_IDENTITY_LABEL, "enabled")],
+        );
     }
 
     /// Adds to one container what it lacks.
     fn serve(&self, container: ContainerView<'_>, additions: &mut Additions, warnings: &mut Vec<String>) {
         warn_of_static_keys(container, warnings);
-        let path = [
-            "spec".to_owned(),
-            container.list.key().to_owned(),
-            container.index.to_string(),
-        ];
         let mount = volumes::mount_for(self, container);
         if let volumes::Mount::Clash { path: at, volume } = &mount {
             let name = container.name();
@@ -292,9 +295,12 @@ impl Plan<'_> {
             ));
             return;
         }
-        additions.append(&path, container.raw, "env", env::variables(self, container));
+        let place = format!("/spec/{}/{}", container.list.key(), container.index);
+        let variables = env::variables(self, container);
+        additions.append(&[&place, "/env"].concat(), container.has_env(), &variables);
         if let volumes::Mount::Add(mount) = mount {
-            additions.append(&path, container.raw, "volumeMounts", vec![mount]);
+            let mounts = [&place, "/volumeMounts"].concat();
+            additions.append(&mounts, container.has_volume_mounts(), &[mount]);
         }
     }
 }
@@ -304,9 +310,9 @@ fn skipped(reason: SkipReason, warnings: Vec<String>) -> Outcome {
 }
 
 /// Probable mistakes in the annotations of the Pod and its ServiceAccount.
-fn mistakes(pod: PodView<'_>, input: &PlanInput<'_>) -> Vec<String> {
+fn mistakes(pod: &PodView<'_>, input: &PlanInput<'_>) -> Vec<String> {
     let prefix = &input.config.annotation_prefix;
-    let mut found = mistakes_of_pod(pod.annotations(), prefix);
+    let mut found = mistakes_of_pod(pod.all_annotations(), prefix);
     if let Some(annotations) = input.service_account {
         found.extend(mistakes_of_service_account(annotations, prefix));
     }
@@ -329,7 +335,7 @@ fn warn_of_static_keys(container: ContainerView<'_>, warnings: &mut Vec<String>)
     }
 }
 
-fn method_of(pod: PodView<'_>, grant: &Grant, input: &PlanInput<'_>, warnings: &mut Vec<String>) -> Method {
+fn method_of(pod: &PodView<'_>, grant: &Grant, input: &PlanInput<'_>, warnings: &mut Vec<String>) -> Method {
     if grant.identity == Identity::PodIdentity {
         return Method::PodIdentity;
     }
@@ -359,7 +365,7 @@ fn method_of(pod: PodView<'_>, grant: &Grant, input: &PlanInput<'_>, warnings: &
 }
 
 /// The containers that a method serves: all but our own, and but those that run before it.
-fn served_containers(pod: PodView<'_>, method: Method) -> impl Iterator<Item = ContainerView<'_>> {
+fn served_containers<'a>(pod: &'a PodView<'_>, method: Method) -> impl Iterator<Item = ContainerView<'a>> {
     let first_init = if method == Method::Sidecar {
         sidecar::insert_at(pod)
     } else {
@@ -371,8 +377,8 @@ fn served_containers(pod: PodView<'_>, method: Method) -> impl Iterator<Item = C
 }
 
 /// The names in the Pod's `skip-containers` annotation: its first CSV record; none where it cannot be read.
-fn skipped_containers(pod: PodView<'_>, prefix: &str) -> Vec<String> {
-    pod.annotation(&format!("{prefix}/{SKIP_CONTAINERS}"))
+fn skipped_containers(pod: &PodView<'_>, prefix: &str) -> Vec<String> {
+    pod.annotation_of(prefix, SKIP_CONTAINERS)
         .and_then(first_csv_record)
         .unwrap_or_default()
 }
@@ -423,18 +429,10 @@ fn quoted_field(text: &str) -> Option<(String, &str)> {
 
 /// Marks the Pod as injected, and with which settings, so that stale Pods can be found.
 fn mark(plan: &Plan<'_>, additions: &mut Additions) {
-    let marks = vec![
-        (INJECTED.to_owned(), Value::from(plan.method.as_str())),
-        (CONFIG_HASH.to_owned(), Value::from(config_hash(plan))),
-    ];
-    add_to_metadata(plan.pod, "annotations", marks, additions);
-}
-
-/// Adds entries to a map of the Pod's metadata.
-fn add_to_metadata(pod: PodView<'_>, map: &str, entries: Vec<(String, Value)>, additions: &mut Additions) {
-    additions.make_object(&[], pod.raw(), "metadata");
-    let metadata = pod.raw().get("metadata").unwrap_or(&Value::Null);
-    additions.set_absent(&["metadata".to_owned()], metadata, map, entries);
+    let hash = config_hash(plan);
+    let marks = [(INJECTED, plan.method.as_str()), (CONFIG_HASH, &hash)];
+    additions.make_object(METADATA, plan.pod.has_metadata());
+    additions.set_absent("/metadata/annotations", plan.pod.annotations(), &marks);
 }
 
 /// Twelve hexadecimal digits over everything but the Pod that shapes the patch.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Plan;
-use super::volumes::mount;
+use super::volumes::VolumeMount;
 use crate::contract::{
     CREDENTIALS_MOUNT, CREDENTIALS_VOLUME, RUN_AS, SIDECAR, SIDECAR_PORT, TOKEN_FILE, TOKEN_MOUNT,
     TOKEN_VOLUME, env, sidecar_env,
@@ -30,23 +30,17 @@ pub(super) fn add_sidecar(plan: &Plan<'_>, additions: &mut Additions) {
     {
         return;
     }
-    let spec = ["spec".to_owned()];
-    let container = container(plan);
+    let container = [container(plan)];
     if plan.input.config.native_sidecars {
-        additions.insert(
-            &spec,
-            plan.pod.spec(),
-            ContainerList::Init.key(),
-            insert_at(plan.pod),
-            vec![container],
-        );
+        let is_there = plan.pod.has_list(ContainerList::Init);
+        additions.insert("/spec/initContainers", is_there, insert_at(plan.pod), &container);
     } else {
-        additions.append(&spec, plan.pod.spec(), ContainerList::App.key(), vec![container]);
+        additions.append("/spec/containers", true, &container);
     }
 }
 
 /// Position of the sidecar among the init containers; those before it run without credentials.
-pub(super) fn insert_at(pod: PodView<'_>) -> usize {
+pub(super) fn insert_at(pod: &PodView<'_>) -> usize {
     let is_mesh = |name: &str| MESH.contains(&name) || name.starts_with("kuma-");
     let after = pod
         .containers(ContainerList::Init)
@@ -71,8 +65,8 @@ fn container(plan: &Plan<'_>) -> Value {
             {"name": sidecar_env::SESSION_NAME, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         ],
         "volumeMounts": [
-            mount(TOKEN_VOLUME, TOKEN_MOUNT, true),
-            mount(CREDENTIALS_VOLUME, CREDENTIALS_MOUNT, false),
+            VolumeMount {name: TOKEN_VOLUME, read_only: true, mount_path: TOKEN_MOUNT},
+            VolumeMount {name: CREDENTIALS_VOLUME, read_only: false, mount_path: CREDENTIALS_MOUNT},
         ],
         // On the container, as Pod Security "restricted" does not accept all of it from the Pod.
         "securityContext": {

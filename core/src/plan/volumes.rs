@@ -1,6 +1,6 @@
 //! The volumes of a Pod and the mount of each container.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{Method, Plan, env};
 use crate::contract::{
@@ -39,7 +39,7 @@ pub(super) enum Mount {
     /// It is mounted already, or the container needs none.
     Nothing,
     /// This mount is to be added.
-    Add(Value),
+    Add(VolumeMount),
     /// Another volume is mounted where ours belongs; adding ours would make an invalid Pod.
     Clash {
         /// The path.
@@ -51,15 +51,14 @@ pub(super) enum Mount {
 
 /// Adds the volumes that the Pod lacks, the token first, where EKS puts it.
 pub(super) fn add_volumes(plan: &Plan<'_>, additions: &mut Additions) {
-    let mut volumes = Vec::new();
+    let mut volumes = Vec::with_capacity(2);
     if !plan.pod.has_volume(plan.method.token().volume) {
         volumes.push(token_volume(plan));
     }
     if plan.method == Method::Sidecar && !plan.pod.has_volume(CREDENTIALS_VOLUME) {
-        volumes
-            .push(json!({"name": CREDENTIALS_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}));
+        volumes.push(CREDENTIALS);
     }
-    additions.insert(&["spec".to_owned()], plan.pod.spec(), "volumes", 0, volumes);
+    additions.insert("/spec/volumes", plan.pod.has_volumes(), 0, &volumes);
 }
 
 /// The mount that a container of the app lacks.
@@ -87,24 +86,71 @@ pub(super) fn mount_for(plan: &Plan<'_>, container: ContainerView<'_>) -> Mount 
             path,
             volume: other.to_owned(),
         },
-        None => Mount::Add(mount(volume, path, true)),
+        None => Mount::Add(VolumeMount {
+            name: volume,
+            read_only: true,
+            mount_path: path,
+        }),
     }
 }
 
 /// A volumeMount, with the fields in EKS's order.
-pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> Value {
-    if read_only {
-        json!({"name": volume, "readOnly": true, "mountPath": path})
-    } else {
-        json!({"name": volume, "mountPath": path})
-    }
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct VolumeMount {
+    pub(super) name: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) read_only: bool,
+    pub(super) mount_path: &'static str,
 }
 
-fn token_volume(plan: &Plan<'_>) -> Value {
-    let token = json!({"serviceAccountToken": {
-        "audience": plan.grant.audience,
-        "expirationSeconds": plan.token_expiration(),
-        "path": plan.method.token().file,
-    }});
-    json!({"name": plan.method.token().volume, "projected": {"sources": [token]}})
+#[derive(Serialize)]
+struct Volume<'a> {
+    name: &'static str,
+    #[serde(flatten)]
+    source: Source<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Source<'a> {
+    Projected {
+        sources: [Projection<'a>; 1],
+    },
+    EmptyDir {
+        medium: &'static str,
+        size_limit: &'static str,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Projection<'a> {
+    ServiceAccountToken {
+        audience: &'a str,
+        expiration_seconds: i64,
+        path: &'static str,
+    },
+}
+
+/// The volume that the sidecar writes: in memory, and larger than it will ever be.
+const CREDENTIALS: Volume<'static> = Volume {
+    name: CREDENTIALS_VOLUME,
+    source: Source::EmptyDir {
+        medium: "Memory",
+        size_limit: "1Mi",
+    },
+};
+
+fn token_volume<'a>(plan: &'a Plan<'_>) -> Volume<'a> {
+    let place = plan.method.token();
+    let token = Projection::ServiceAccountToken {
+        audience: &plan.grant.audience,
+        expiration_seconds: plan.token_expiration(),
+        path: place.file,
+    };
+    Volume {
+        name: place.volume,
+        source: Source::Projected { sources: [token] },
+    }
 }

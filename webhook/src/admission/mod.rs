@@ -85,9 +85,12 @@ impl Admission {
     }
 
     /// What becomes of the Pod of one request.
-    async fn decide(&self, request: &Request) -> Outcome {
-        let namespace = request.namespace();
-        let name = request.service_account();
+    async fn decide(&self, request: &Request<'_>) -> Outcome {
+        let pod = match &request.pod {
+            Ok(pod) => pod,
+            Err(problem) => return Outcome::Malformed(problem.clone()),
+        };
+        let (namespace, name) = (request.namespace(), pod.service_account());
         let lookup = self.accounts.service_account(namespace, name).await;
         let account = match &lookup {
             Lookup::Found(account) => Some(account),
@@ -105,7 +108,7 @@ impl Admission {
         let tables = self.accounts.tables();
         let grant = grant_for(namespace, name, annotations, &tables, &self.grants);
         plan_patch(&PlanInput {
-            pod: &request.object,
+            pod,
             service_account: annotations,
             grant: grant.as_ref(),
             namespace_delivery: self.accounts.namespace_delivery(namespace).as_deref(),

@@ -1,79 +1,105 @@
-//! The AdmissionReview on the wire. The Pod in it stays raw JSON.
+//! The AdmissionReview on the wire. Of the Pod in it, only what is looked at is read; the answer is written in one go.
 
-use base64::Engine as _;
+use std::io::Write as _;
+
 use base64::engine::general_purpose::STANDARD;
+use base64::write::EncoderWriter;
+use irsa_emu_core::patch::Patch;
 use irsa_emu_core::plan::Outcome;
+use irsa_emu_core::pod_view::{PodView, Text, problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// An AdmissionReview as the API server sends it; the version is echoed.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Review {
-    #[serde(default)]
-    api_version: String,
-    #[serde(default)]
-    kind: String,
-    request: Option<Request>,
+/// What of an AdmissionReview is echoed.
+#[derive(Debug)]
+pub(crate) struct Review<'a> {
+    api_version: Text<'a>,
+    kind: Text<'a>,
 }
 
 /// The part of a request that matters here.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Request {
-    #[serde(default)]
-    pub(crate) uid: String,
-    #[serde(default)]
-    namespace: String,
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) uid: Text<'a>,
+    namespace: Text<'a>,
     /// A dry run must leave no trace.
-    #[serde(default)]
     pub(crate) dry_run: bool,
-    #[serde(default)]
-    pub(crate) object: Value,
+    /// The Pod, or why the object cannot be read as one.
+    pub(crate) pod: Result<PodView<'a>, String>,
 }
 
-impl Request {
+impl Request<'_> {
     pub(crate) fn namespace(&self) -> &str {
-        if self.namespace.is_empty() {
-            self.object["metadata"]["namespace"].as_str().unwrap_or("default")
-        } else {
-            &self.namespace
+        let own = self.pod.as_ref().map_or("", PodView::namespace);
+        match (self.namespace.is_empty(), own.is_empty()) {
+            (false, _) => &self.namespace,
+            (true, false) => own,
+            (true, true) => "default",
         }
     }
+}
 
-    /// The Pod's ServiceAccount: `default` where it names none.
-    pub(crate) fn service_account(&self) -> &str {
-        self.object["spec"]["serviceAccountName"]
-            .as_str()
-            .filter(|name| !name.is_empty())
-            .unwrap_or("default")
-    }
+/// An AdmissionReview as the API server sends it. `O` is how the object is read.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+struct Sent<'a, O> {
+    #[serde(borrow, default)]
+    api_version: Text<'a>,
+    #[serde(default)]
+    kind: Text<'a>,
+    request: Option<SentRequest<'a, O>>,
+}
 
-    /// The Pod's name, or what its name will begin with.
-    pub(crate) fn pod(&self) -> &str {
-        let metadata = &self.object["metadata"];
-        metadata["name"]
-            .as_str()
-            .or(metadata["generateName"].as_str())
-            .unwrap_or_default()
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+struct SentRequest<'a, O> {
+    #[serde(borrow, default)]
+    uid: Text<'a>,
+    #[serde(default)]
+    namespace: Text<'a>,
+    dry_run: Option<bool>,
+    object: Option<O>,
+}
+
+impl<'a, O> Sent<'a, O> {
+    fn read(
+        self,
+        pod: impl FnOnce(Option<O>) -> Result<PodView<'a>, String>,
+    ) -> Result<(Review<'a>, Request<'a>), String> {
+        let request = self.request.ok_or_else(|| "bad content".to_owned())?;
+        let review = Review {
+            api_version: self.api_version,
+            kind: self.kind,
+        };
+        let request = Request {
+            uid: request.uid,
+            namespace: request.namespace,
+            dry_run: request.dry_run.unwrap_or_default(),
+            pod: pod(request.object),
+        };
+        Ok((review, request))
     }
 }
 
-impl Review {
+impl<'a> Review<'a> {
     /// Reads a review; the error is the message of the answer.
-    pub(crate) fn parse(body: &[u8]) -> Result<(Self, Request), String> {
+    pub(crate) fn parse(body: &'a [u8]) -> Result<(Self, Request<'a>), String> {
         if body.is_empty() {
             return Err("bad content".to_owned());
         }
-        let mut review: Self = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
-        match review.request.take() {
-            Some(request) => Ok((review, request)),
-            None => Err("bad content".to_owned()),
+        match serde_json::from_slice::<Sent<'_, PodView<'_>>>(body) {
+            Ok(sent) => sent.read(|object| object.ok_or_else(|| problem(&Value::Null))),
+            // JSON of another shape than that of a review with a Pod: read once more, to tell where.
+            Err(error) if error.is_data() => {
+                let sent: Sent<'_, Value> = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
+                sent.read(|object| Err(problem(&object.unwrap_or_default())))
+            }
+            Err(error) => Err(no_json(&error)),
         }
     }
 
     /// The answer to this review.
-    pub(crate) fn answer(self, request: &Request, outcome: &Outcome, refused: bool) -> Answer {
+    pub(crate) fn answer(&self, request: &Request<'_>, outcome: &Outcome, refused: bool) -> Answer {
         let (patch, warnings) = match outcome {
             Outcome::Patched { patch, warnings, .. } => (Some(patch), warnings.as_slice()),
             Outcome::Skipped { warnings, .. } if refused => {
@@ -82,23 +108,7 @@ impl Review {
             Outcome::Skipped { warnings, .. } => (None, warnings.as_slice()),
             Outcome::Malformed(problem) => return Answer::refused(&request.uid, 400, problem),
         };
-        // Base64 by hand: kube's own type writes the bytes as a list of numbers.
-        let patch = patch
-            .and_then(|patch| serde_json::to_vec(patch).ok())
-            .map(|bytes| STANDARD.encode(bytes));
-        let response = Response {
-            uid: request.uid.clone(),
-            allowed: true,
-            patch_type: patch.as_ref().map(|_| "JSONPatch"),
-            patch,
-            warnings: warnings.iter().map(|warning| shorten(warning)).collect(),
-            status: None,
-        };
-        Answer {
-            api_version: Some(self.api_version),
-            kind: Some(self.kind),
-            response,
-        }
+        Answer::allowed(self, &request.uid, patch, warnings)
     }
 }
 
@@ -122,31 +132,12 @@ fn shorten(warning: &str) -> String {
     short
 }
 
-/// An AdmissionReview as we send it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Answer {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    api_version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<String>,
-    response: Response,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response {
-    uid: String,
-    allowed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
-}
+/// An AdmissionReview as we send it: JSON.
+///
+/// Written by hand, as most of it is the patch in base64, which needs neither a copy nor a look for what JSON escapes.
+/// kube's own type writes the patch as a list of numbers.
+#[derive(Debug)]
+pub(crate) struct Answer(Vec<u8>);
 
 impl Answer {
     /// The answer to what is no review, in the form that EKS gives it.
@@ -154,20 +145,64 @@ impl Answer {
         Self::refused("", 400, message)
     }
 
+    /// The JSON.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    fn allowed(review: &Review<'_>, uid: &str, patch: Option<&Patch>, warnings: &[String]) -> Self {
+        let patch = patch.map(Patch::as_bytes);
+        let mut answer = Self(Vec::with_capacity(
+            256 + patch.map_or(0, |patch| patch.len() * 4 / 3),
+        ));
+        answer.raw(r#"{"apiVersion":"#).value(&*review.api_version);
+        answer.raw(r#","kind":"#).value(&*review.kind);
+        answer
+            .raw(r#","response":{"uid":"#)
+            .value(uid)
+            .raw(r#","allowed":true"#);
+        if let Some(patch) = patch {
+            answer
+                .raw(r#","patchType":"JSONPatch","patch":""#)
+                .base64(patch)
+                .raw("\"");
+        }
+        if !warnings.is_empty() {
+            let warnings: Vec<String> = warnings.iter().map(|warning| shorten(warning)).collect();
+            answer.raw(r#","warnings":"#).value(&warnings);
+        }
+        answer.raw("}}");
+        answer
+    }
+
     /// A denial. Its `code` is ours: EKS sends none, and users then read an empty reason.
     fn refused(uid: &str, code: u16, message: &str) -> Self {
-        let response = Response {
-            uid: uid.to_owned(),
-            allowed: false,
-            status: Some(json!({"metadata": {}, "message": message, "code": code})),
-            patch: None,
-            patch_type: None,
-            warnings: Vec::new(),
-        };
-        Self {
-            api_version: None,
-            kind: None,
-            response,
-        }
+        let status = json!({"metadata": {}, "message": message, "code": code});
+        let mut answer = Self(Vec::new());
+        answer.raw(r#"{"response":{"uid":"#).value(uid);
+        answer
+            .raw(r#","allowed":false,"status":"#)
+            .value(&status)
+            .raw("}}");
+        answer
+    }
+
+    fn raw(&mut self, json: &str) -> &mut Self {
+        self.0.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    /// Writing into memory cannot fail.
+    fn value(&mut self, value: &(impl Serialize + ?Sized)) -> &mut Self {
+        let _ = serde_json::to_writer(&mut self.0, value);
+        self
+    }
+
+    fn base64(&mut self, bytes: &[u8]) -> &mut Self {
+        let mut encoder = EncoderWriter::new(&mut self.0, &STANDARD);
+        let _ = encoder.write_all(bytes);
+        let _ = encoder.finish();
+        drop(encoder);
+        self
     }
 }

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request as HttpRequest, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use irsa_emu_core::contract::{WEBHOOK_PATH, WEBHOOK_PATH_ENFORCED};
 use irsa_emu_core::plan::{Outcome, SkipReason};
@@ -72,19 +72,27 @@ async fn review(admission: &Admission, headers: &HeaderMap, body: &[u8], mode: M
         Err(message) => {
             tracing::warn!(message, "a body that is no AdmissionReview");
             admission.metrics.no_review();
-            return Json(Answer::malformed(&message)).into_response();
+            return json(Answer::malformed(&message));
         }
     };
     let outcome = admission.decide(&request).await;
     let refused = is_refused(&outcome, mode);
     log(&request, &outcome, refused);
     admission.metrics.reviewed(&outcome, refused, began.elapsed());
-    if !request.dry_run {
-        admission
-            .events
-            .mistakes(&request.object, request.namespace(), &outcome);
+    if let Ok(pod) = &request.pod
+        && !request.dry_run
+    {
+        admission.events.mistakes(pod, request.namespace(), &outcome);
     }
-    Json(review.answer(&request, &outcome, refused)).into_response()
+    json(review.answer(&request, &outcome, refused))
+}
+
+/// The answer as it is: axum's own type would write it anew.
+fn json(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.into_bytes()));
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 /// Whether a Pod that could not be judged may not run.
@@ -100,16 +108,19 @@ fn is_refused(outcome: &Outcome, mode: Mode) -> bool {
 }
 
 /// One line for every review, with nothing of the Pod but its names.
-fn log(request: &Request, outcome: &Outcome, refused: bool) {
-    let (uid, namespace) = (request.uid.as_str(), request.namespace());
-    let (pod, service_account) = (request.pod(), request.service_account());
+fn log(request: &Request<'_>, outcome: &Outcome, refused: bool) {
+    let (uid, namespace) = (&*request.uid, request.namespace());
+    let (pod, service_account) = request
+        .pod
+        .as_ref()
+        .map_or(("", ""), |pod| (pod.name(), pod.service_account()));
     match outcome {
         Outcome::Patched {
             patch,
             method,
             warnings,
         } => {
-            let (method, operations) = (method.as_str(), patch.0.len());
+            let (method, operations) = (method.as_str(), patch.operations());
             tracing::info!(
                 uid,
                 namespace,
@@ -145,7 +156,6 @@ mod tests {
     use std::sync::Arc;
 
     use async_trait::async_trait;
-    use axum::body::Body;
     use base64::Engine as _;
     use irsa_emu_core::grant::{GrantDefaults, GrantTables};
     use irsa_emu_core::plan::InjectConfig;
