@@ -6,9 +6,9 @@ mod mutate;
 
 use std::collections::BTreeMap;
 
-use irsa_emu_core::grant::{GrantDefaults, read_grant};
+use irsa_emu_core::grant::{Compose, GrantDefaults, GrantTables, PodIdentities, RoleMap, grant_for};
 use irsa_emu_core::plan::{InjectConfig, PlanInput};
-use irsa_emu_core::rules::{Delivery, RuleEffect, delivery_annotation};
+use irsa_emu_core::rules::{Delivery, RuleEffect};
 use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,8 +18,12 @@ use serde_json::Value;
 #[serde(default)]
 struct Case {
     pod: Value,
-    /// Annotations of the ServiceAccount.
-    service_account: BTreeMap<String, String>,
+    /// Annotations of the ServiceAccount; absent where it is not known.
+    service_account: Option<BTreeMap<String, String>>,
+    /// Text of the ConfigMap that names roles. The ServiceAccount is `n/s`.
+    role_map: Option<String>,
+    /// Whether the ServiceAccount has a Pod Identity association.
+    associated: bool,
     /// Label of the Namespace.
     namespace: Option<String>,
     effect: Effect,
@@ -28,6 +32,9 @@ struct Case {
     prefix: String,
     strict_eks: bool,
     old_cluster: bool,
+    /// Whether bare names of roles become ARNs.
+    compose: bool,
+    jitter: u32,
 }
 
 impl Default for Case {
@@ -38,7 +45,9 @@ impl Default for Case {
         );
         Self {
             pod: Value::Null,
-            service_account: BTreeMap::from([role]),
+            service_account: Some(BTreeMap::from([role])),
+            role_map: None,
+            associated: false,
             namespace: None,
             effect: Effect::default(),
             region: Some("us-east-1".to_owned()),
@@ -46,6 +55,8 @@ impl Default for Case {
             prefix: "eks.amazonaws.com".to_owned(),
             strict_eks: false,
             old_cluster: false,
+            compose: false,
+            jitter: 0,
         }
     }
 }
@@ -60,6 +71,9 @@ struct Effect {
     env: BTreeMap<String, String>,
 }
 
+/// The list of Pod Identity associations of a ServiceAccount that has one.
+const ASSOCIATED: &[u8] = br#"{"identities": [{"namespace": "n", "serviceAccount": "s"}]}"#;
+
 fuzz_target!(|data: &[u8]| -> Corpus {
     let Ok(case) = serde_json::from_slice::<Case>(data) else {
         return Corpus::Reject;
@@ -70,6 +84,19 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         audience: "sts.amazonaws.com".to_owned(),
         token_expiration: 86_400,
         regional_sts: false,
+        compose: case.compose.then(|| Compose {
+            partition: "aws".to_owned(),
+            account: "000000000000".to_owned(),
+        }),
+    };
+    let tables = GrantTables {
+        role_map: case
+            .role_map
+            .and_then(|text| RoleMap::parse(&text).ok())
+            .map(|(map, _)| map)
+            .unwrap_or_default(),
+        pod_identities: PodIdentities::parse(if case.associated { ASSOCIATED } else { b"" })
+            .expect("a list of associations"),
     };
     let config = InjectConfig {
         region: case.region,
@@ -87,14 +114,21 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         region: case.effect.region,
         env: case.effect.env,
     };
-    laws::checked_plan(&PlanInput {
-        pod: &case.pod,
-        grant: read_grant(&case.service_account, &defaults).as_ref(),
-        service_account_delivery: delivery_annotation(&case.service_account),
+    let service_account = case.service_account.as_ref();
+    let grant = grant_for("n", "s", service_account, &tables, &defaults);
+    let Some(pod) = laws::checked_view(&case.pod) else {
+        return Corpus::Keep;
+    };
+    let plan = PlanInput {
+        pod: &pod,
+        service_account,
+        grant: grant.as_ref(),
         namespace_delivery: case.namespace.as_deref(),
         effect: &effect,
         config: &config,
-    });
+        jitter: case.jitter,
+    };
+    laws::checked_plan(&case.pod, &plan);
     Corpus::Keep
 });
 
