@@ -10,6 +10,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::grant::is_annotation;
+
 /// The list a container stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContainerList {
@@ -476,8 +478,7 @@ impl<'a> PodView<'a> {
 
     /// The annotation `<prefix>/<name>`.
     pub(crate) fn annotation_of(&self, prefix: &str, name: &str) -> Option<&str> {
-        self.annotations()?
-            .find(|key| key.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) == Some(name))
+        self.annotations()?.find(|key| is_annotation(key, prefix, name))
     }
 
     /// The annotations whose value is not null.

@@ -9,7 +9,7 @@ use crate::recipe::{DeliveryMode, InjectRule};
 pub type Delivery = DeliveryMode;
 
 /// What the rules of all Recipes add up to for one ServiceAccount.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct RuleEffect {
     /// The delivery that a rule asks for.
     pub delivery: Option<Delivery>,
@@ -35,24 +35,24 @@ pub struct RecipeRules {
 /// Adds up the rules that match a ServiceAccount. Of two rules that disagree, the Recipe whose name comes first wins.
 #[must_use]
 pub fn effect_of(recipes: &[RecipeRules], namespace: &str, service_account: &str) -> RuleEffect {
-    let mut sorted: Vec<&RecipeRules> = recipes.iter().collect();
-    sorted.sort_by(|a, b| a.recipe.cmp(&b.recipe));
+    let all = recipes
+        .iter()
+        .flat_map(|recipe| recipe.rules.iter().map(move |rule| (recipe, rule)));
+    // Most ServiceAccounts have none, and most Pods pay for no more than this look.
+    let mut matching: Vec<(&RecipeRules, &InjectRule)> = all
+        .filter(|(_, rule)| rule.r#match.covers(namespace, service_account))
+        .collect();
+    matching.sort_by(|(a, _), (b, _)| a.recipe.cmp(&b.recipe));
     let mut effect = RuleEffect::default();
-    for recipe in sorted {
-        for rule in recipe
-            .rules
-            .iter()
-            .filter(|rule| rule.r#match.covers(namespace, service_account))
-        {
-            effect.delivery = effect.delivery.or(rule.delivery);
-            effect.credentials_file |= rule.credentials_file;
-            effect.region = effect.region.or_else(|| recipe.region.clone());
-            for (name, value) in &rule.env {
-                effect
-                    .env
-                    .entry(name.clone())
-                    .or_insert_with(|| value.replace("{emulator}", &emulator_url()));
-            }
+    for (recipe, rule) in matching {
+        effect.delivery = effect.delivery.or(rule.delivery);
+        effect.credentials_file |= rule.credentials_file;
+        effect.region = effect.region.or_else(|| recipe.region.clone());
+        for (name, value) in &rule.env {
+            effect
+                .env
+                .entry(name.clone())
+                .or_insert_with(|| value.replace("{emulator}", &emulator_url()));
         }
     }
     effect

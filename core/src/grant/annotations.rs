@@ -39,7 +39,12 @@ pub(super) struct Annotated {
 
 /// Reads them. An annotation that cannot be read counts as absent.
 pub(super) fn read(annotations: &BTreeMap<String, String>, defaults: &GrantDefaults) -> Annotated {
-    let get = |name: &str| annotations.get(&format!("{}/{name}", defaults.annotation_prefix));
+    let prefix = defaults.annotation_prefix.as_str();
+    let get = |name: &str| {
+        let mut all = annotations.iter();
+        all.find(|(key, _)| is_annotation(key, prefix, name))
+            .map(|(_, value)| value)
+    };
     let role_arn = get(ROLE_ARN).map(|value| compose(value, defaults.compose.as_ref()));
     Annotated {
         role_arn: role_arn.filter(|arn| !arn.is_empty()),
@@ -54,6 +59,11 @@ pub(super) fn read(annotations: &BTreeMap<String, String>, defaults: &GrantDefau
             .and_then(|text| parse_bool(text))
             .unwrap_or(defaults.regional_sts),
     }
+}
+
+/// Whether a key is `<prefix>/<name>`.
+pub(crate) fn is_annotation(key: &str, prefix: &str, name: &str) -> bool {
+    key.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) == Some(name)
 }
 
 /// EKS asks whether the text contains `arn:`, not whether it begins so.

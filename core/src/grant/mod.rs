@@ -10,7 +10,7 @@ mod role_map;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::annotations::parse_seconds;
+pub(crate) use self::annotations::{is_annotation, parse_seconds};
 pub use self::annotations::{Compose, GrantDefaults};
 pub use self::mistakes::{mistakes_of_pod, mistakes_of_service_account};
 pub use self::pod_identities::{PodIdentities, PodIdentitiesError};
