@@ -546,7 +546,7 @@ fn mistakes_are_told_whether_the_pod_is_patched_or_not() {
 fn a_mount_path_that_is_taken_warns_and_leaves_the_container_valid() {
     let mut pod = simple();
     pod["spec"]["containers"][0]["volumeMounts"] =
-        json!([{"name": "data", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount/"}]);
+        json!([{"name": "data", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount"}]);
     let outcome = plan(&pod, Delivery::WebIdentity);
     assert_eq!(
         patched(&pod, &outcome)["spec"]["containers"],

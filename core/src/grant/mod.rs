@@ -10,8 +10,8 @@ mod role_map;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::annotations::{is_annotation, parse_seconds};
 pub use self::annotations::{Compose, GrantDefaults};
+pub(crate) use self::annotations::{is_annotation, parse_seconds};
 pub use self::mistakes::{mistakes_of_pod, mistakes_of_service_account};
 pub use self::pod_identities::{PodIdentities, PodIdentitiesError};
 pub use self::role_map::{RoleMap, RoleMapError};

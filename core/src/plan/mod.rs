@@ -17,6 +17,7 @@ use crate::grant::{Grant, Identity, mistakes_of_pod, mistakes_of_service_account
 use crate::patch::{Additions, Patch};
 use crate::pod_view::{ContainerList, ContainerView, PodView};
 use crate::rules::{Delivery, DeliverySources, RuleEffect, choose_delivery, delivery_annotation};
+use crate::trust_policy::shorten;
 
 const METADATA: &str = "/metadata";
 
@@ -351,7 +352,8 @@ fn method_of(pod: &PodView<'_>, grant: &Grant, input: &PlanInput<'_>, warnings: 
     });
     if let Some(text) = unknown {
         warnings.push(format!(
-            "{DELIVERY}: `{text}` is no delivery (web-identity, sidecar); {} is used",
+            "{DELIVERY}: `{}` is no delivery (web-identity, sidecar); {} is used",
+            shorten(&text),
             delivery.as_str()
         ));
     }

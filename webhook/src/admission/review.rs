@@ -103,10 +103,10 @@ impl<'a> Review<'a> {
         let (patch, warnings) = match outcome {
             Outcome::Patched { patch, warnings, .. } => (Some(patch), warnings.as_slice()),
             Outcome::Skipped { warnings, .. } if refused => {
-                return Answer::refused(&request.uid, 503, &warnings.join("; "));
+                return Answer::refused(self, &request.uid, 503, &warnings.join("; "));
             }
             Outcome::Skipped { warnings, .. } => (None, warnings.as_slice()),
-            Outcome::Malformed(problem) => return Answer::refused(&request.uid, 400, problem),
+            Outcome::Malformed(problem) => return Answer::refused(self, &request.uid, 400, problem),
         };
         Answer::allowed(self, &request.uid, patch, warnings)
     }
@@ -140,9 +140,13 @@ fn shorten(warning: &str) -> String {
 pub(crate) struct Answer(Vec<u8>);
 
 impl Answer {
-    /// The answer to what is no review, in the form that EKS gives it.
+    /// The answer to what is no review.
     pub(crate) fn malformed(message: &str) -> Self {
-        Self::refused("", 400, message)
+        let review = Review {
+            api_version: Text::from("admission.k8s.io/v1"),
+            kind: Text::from("AdmissionReview"),
+        };
+        Self::refused(&review, "", 400, message)
     }
 
     /// The JSON.
@@ -175,12 +179,16 @@ impl Answer {
         answer
     }
 
-    /// A denial. Its `code` is ours: EKS sends none, and users then read an empty reason.
-    fn refused(uid: &str, code: u16, message: &str) -> Self {
+    /// A denial. Without its version and kind an API server takes no v1 answer, and tells users that in place of the
+    /// reason; its `code` is ours, as EKS sends none.
+    fn refused(review: &Review<'_>, uid: &str, code: u16, message: &str) -> Self {
         let status = json!({"metadata": {}, "message": message, "code": code});
         let mut answer = Self(Vec::new());
-        answer.raw(r#"{"response":{"uid":"#).value(uid);
+        answer.raw(r#"{"apiVersion":"#).value(&*review.api_version);
+        answer.raw(r#","kind":"#).value(&*review.kind);
         answer
+            .raw(r#","response":{"uid":"#)
+            .value(uid)
             .raw(r#","allowed":false,"status":"#)
             .value(&status)
             .raw("}}");

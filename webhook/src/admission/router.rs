@@ -70,7 +70,7 @@ async fn review(admission: &Admission, headers: &HeaderMap, body: &[u8], mode: M
     let (review, request) = match Review::parse(body) {
         Ok(parsed) => parsed,
         Err(message) => {
-            tracing::warn!(message, "a body that is no AdmissionReview");
+            tracing::warn!(problem = message, "a body that is no AdmissionReview");
             admission.metrics.no_review();
             return json(Answer::malformed(&message));
         }
@@ -331,13 +331,13 @@ mod tests {
         assert_eq!(status, 413);
         let deep = format!("{{\"request\": {}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
         assert_eq!(ask("application/json", deep).await.0, 200);
-        let nonsense = r#"{"request": {"uid": "u", "object": [1, {"spec": 3}]}}"#;
+        let nonsense = r#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "u", "object": [1, {"spec": 3}]}}"#;
         let (status, body) = ask("application/json", nonsense).await;
         assert_eq!(
             (status, body.as_str()),
             (
                 200,
-                r#"{"response":{"uid":"u","allowed":false,"status":{"code":400,"message":"Pod: expected an object","metadata":{}}}}"#
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"u","allowed":false,"status":{"code":400,"message":"Pod: expected an object","metadata":{}}}}"#
             )
         );
     }

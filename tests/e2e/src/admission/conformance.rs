@@ -9,6 +9,7 @@ use base64::Engine as _;
 use irsa_emu_core::contract::{DEFAULT_AUDIENCE, DEFAULT_TOKEN_EXPIRATION, EKS_PREFIX};
 use irsa_emu_core::grant::{Grant, Identity};
 use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, plan_patch};
+use irsa_emu_core::pod_view::PodView;
 use irsa_emu_core::rules::{Delivery, RuleEffect};
 use serde_json::{Value, json};
 
@@ -111,16 +112,21 @@ fn injected(pod: &Value) -> Value {
         token_expiration: DEFAULT_TOKEN_EXPIRATION,
         regional_sts: false,
     };
-    let outcome = plan_patch(&PlanInput {
-        pod: &pod,
-        service_account: Some(&BTreeMap::new()),
-        grant: Some(&grant),
-        namespace_delivery: None,
-        effect: &RuleEffect::default(),
-        config: &config,
-        jitter: 0,
-    });
-    if let Outcome::Patched { patch, .. } = outcome {
+    let planned = match PodView::of(&pod) {
+        Ok(view) => plan_patch(&PlanInput {
+            pod: &view,
+            service_account: Some(&BTreeMap::new()),
+            grant: Some(&grant),
+            namespace_delivery: None,
+            effect: &RuleEffect::default(),
+            config: &config,
+            jitter: 0,
+        }),
+        Err(problem) => Outcome::Malformed(problem),
+    };
+    if let Outcome::Patched { patch, .. } = planned
+        && let Ok(patch) = serde_json::from_slice::<json_patch::Patch>(patch.as_bytes())
+    {
         // A patch that does not apply leaves the Pod as it is, and the comparison fails.
         let _ = json_patch::patch(&mut pod, &patch);
     }
