@@ -18,7 +18,7 @@ pub use self::role_map::{RoleMap, RoleMapError};
 use crate::contract::{DEFAULT_TOKEN_EXPIRATION, POD_IDENTITY_AUDIENCE};
 
 /// How Pods prove who they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// IAM Roles for Service Accounts: the SDK exchanges a projected token for this role. The value is the one that was
     /// written: EKS injects it even where it is no valid ARN.
@@ -31,7 +31,7 @@ pub enum Identity {
 }
 
 /// What the Pods of a ServiceAccount are granted, and how their token is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// How Pods prove who they are.
     pub identity: Identity,

@@ -5,6 +5,7 @@ mod sidecar;
 mod volumes;
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use sha2::{Digest, Sha256};
 
@@ -22,7 +23,7 @@ use crate::trust_policy::shorten;
 const METADATA: &str = "/metadata";
 
 /// Settings of an install that shape every patch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct InjectConfig {
     /// Region pair to add where neither the container nor a Recipe sets one.
     pub region: Option<String>,
@@ -437,13 +438,25 @@ fn mark(plan: &Plan<'_>, additions: &mut Additions) {
     additions.set_absent("/metadata/annotations", plan.pod.annotations(), &marks);
 }
 
+/// What `#[derive(Hash)]` tells of values: every field, each told apart from the next.
+struct Shape(Vec<u8>);
+
+impl Hasher for Shape {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Nobody asks: the digest is what counts.
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
 /// Twelve hexadecimal digits over everything but the Pod that shapes the patch.
 fn config_hash(plan: &Plan<'_>) -> String {
-    let shape = format!(
-        "{:?}\n{:?}\n{:?}\n{:?}",
-        plan.grant, plan.method, plan.input.effect, plan.input.config
-    );
-    let digest = Sha256::digest(shape);
+    let mut shape = Shape(Vec::with_capacity(512));
+    (plan.grant, plan.method, plan.input.effect, plan.input.config).hash(&mut shape);
+    let digest = Sha256::digest(shape.0);
     let first_bytes = digest
         .iter()
         .take(6)
