@@ -13,6 +13,8 @@ mod identity;
 mod lifecycle;
 mod memory;
 mod sts;
+mod probe;
+mod sdks;
 mod vault;
 mod world;
 
@@ -59,6 +61,12 @@ const STEPS: &[Step] = &[
     ),
     ("trust_policies_decide_and_say_why", sts::trust_policies_decide),
     ("bad_tokens_are_refused", sts::bad_tokens_are_refused),
+    ("the_aws_cli_is_served_in_both_deliveries", sdks::cli),
+    ("go_v2_is_served_in_both_deliveries", sdks::go_v2),
+    ("js_v3_is_served_in_both_deliveries", sdks::js_v3),
+    ("java_v2_is_served_in_both_deliveries", sdks::java_v2),
+    ("rust_is_served_in_both_deliveries", sdks::rust),
+    ("go_v1_is_served_by_the_sidecar_and_a_rule", sdks::go_v1),
     (
         "every_kind_of_workload_gets_its_identity",
         admission::faithful::every_workload_gets_its_identity,

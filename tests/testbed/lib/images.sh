@@ -28,6 +28,7 @@ build_images() {
     -- make_localstack
   step aws-sdk-python "about 20 s" "image:$built_aws_sdk_python_image" "$(stamp python-tree)" "$(stamp python-base)" "$testbed/aws-sdk-python" "$(declare -f venv)" \
     -- make_aws_sdk_python
+  build_sdks
   step vault/program "about 9 min cold" out/vault "$vault_version" "$go_version" -- build_vault "${vault_modules[@]}"
   step vault/image "about 10 s" "image:$built_vault_image" "$(stamp vault-program)" "$(stamp python-base)" "$testbed/vault" -- make_vault_image
 }
@@ -37,21 +38,16 @@ pull_image() { # image
   printf '%s\n' "$1" >>"$cache/pulled"
 }
 
-make_aws_sdk_python_on_pulled() {
-  docker build --build-arg BASE="$pulled_python_image" -t "$built_aws_sdk_python_image" \
-    -f "$testbed/aws-sdk-python/Dockerfile.pull" "$testbed/aws-sdk-python"
-}
-
 pull_images() {
   local image
-  for image in "$pulled_node_image" "$pulled_localstack_image" "$pulled_vault_image" "$pulled_python_image"; do
+  for image in "$pulled_node_image" "$pulled_localstack_image" "$pulled_vault_image" "$pulled_python_image" \
+    "$pulled_nodejs_image" "$pulled_java_image" "$pulled_maven_image"; do
     # One that is there already is neither pulled nor removed by `clean`.
     if docker image inspect "$image" >/dev/null 2>&1; then continue; fi
     step "pull/${image%%:*}" "$image" "image:$image" -- pull_image "$image"
   done
   step kubectl "" tools/kubectl "$pulled_node_image" -- copy_kubectl "$pulled_node_image"
-  step aws-sdk-python "about 20 s" "image:$built_aws_sdk_python_image" "$(identity "image:$pulled_python_image")" "$testbed/aws-sdk-python" \
-    -- make_aws_sdk_python_on_pulled
+  pull_sdks
 }
 
 testbed_up() {
@@ -72,11 +68,15 @@ testbed_up() {
 
 # image_names: NAME=IMAGE lines, for the way the images come on this machine.
 image_names() {
-  local from=pulled node localstack vault
+  local from=pulled node localstack vault sdk variable
   [[ $1 == pull ]] || from=built
   node=${from}_node_image localstack=${from}_localstack_image vault=${from}_vault_image
   printf '%s\n' "TESTBED_NODE_IMAGE=${!node}" "TESTBED_LOCALSTACK_IMAGE=${!localstack}" \
-    "TESTBED_VAULT_IMAGE=${!vault}" "TESTBED_AWS_SDK_PYTHON_IMAGE=$built_aws_sdk_python_image"
+    "TESTBED_VAULT_IMAGE=${!vault}"
+  for sdk in "${aws_sdks[@]}"; do
+    variable=${sdk^^}
+    printf '%s\n' "TESTBED_AWS_SDK_${variable//-/_}_IMAGE=testbed/aws-sdk-$sdk:$aws_sdk_tag"
+  done
 }
 
 testbed_env() {

@@ -55,7 +55,7 @@ make_aws_sdk_python() {
   venv aws-sdk "$testbed/aws-sdk-python/requirements.txt"
   rm -rf "$context"
   mkdir -p "$context"
-  cp "$testbed/aws-sdk-python/Dockerfile" "$context/"
+  cp "$testbed/aws-sdk-python/Dockerfile" "$testbed/aws-sdk-python/probe.py" "$context/"
   mv "$cache/work/python-tree/opt/aws-sdk" "$context/"
   docker build -q --build-arg BASE="$python_base_image" -t "$built_aws_sdk_python_image" "$context"
 }

@@ -24,21 +24,33 @@ vault_modules=(
 # that knows how to fetch another.
 go_oldest=1.25
 go_fetched=go1.26.8
+# The oldest Rust that the SDK for it builds with.
+rust_oldest=1.91
 
 # Debian's names: the node needs iptables and containerd of this age, LocalStack
 # needs Python 3.13.
 node_suite=bookworm
 python_suite=trixie
+java_package=openjdk-21-jre-headless
 
 node_base_image=testbed/node-base:$node_suite
 python_base_image=testbed/python-base:$python_suite
 built_node_image=testbed/node:$kubernetes_version
 built_localstack_image=testbed/localstack:$localstack_version
 built_vault_image=testbed/vault:$vault_version
-built_aws_sdk_python_image=testbed/aws-sdk-python:1
+
+# The SDKs that have an image, testbed/aws-sdk-NAME:TAG. Their versions are in the
+# lock files (and pom.xml and requirements.txt) of their folders.
+aws_sdks=(python cli go go-v1 js java rust)
+aws_sdk_tag=1
+built_aws_sdk_python_image=testbed/aws-sdk-python:$aws_sdk_tag
 
 # A tag of the same minor version that the kind project published.
 pulled_node_image=${TESTBED_PULL_NODE_IMAGE:-kindest/node:v1.34.3}
 pulled_localstack_image=localstack/localstack:$localstack_version
 pulled_vault_image=hashicorp/vault:$vault_version
 pulled_python_image=python:3.13-slim
+pulled_nodejs_image=node:20-slim
+pulled_java_image=eclipse-temurin:21-jre
+# Its Java makes the probe.
+pulled_maven_image=maven:3.9-eclipse-temurin-21

@@ -1,0 +1,7 @@
+module testbed.local/aws-sdk-go-v1
+
+go 1.25.0
+
+require github.com/aws/aws-sdk-go v1.55.8
+
+require github.com/jmespath/go-jmespath v0.4.0 // indirect
