@@ -46,7 +46,11 @@ impl<'a> Probe<'a> {
             Ok(())
         })?;
         let log = world.kubectl(&["logs", "-n", "e2e", &format!("job/{}", self.name), "-c", "app"])?;
-        let line = log.lines().last().unwrap_or_default();
+        // Some SDKs have something to say of their own.
+        let line = log
+            .lines()
+            .rfind(|line| line.starts_with('{'))
+            .unwrap_or_default();
         serde_json::from_str(line).map_err(|_| anyhow!("the probe {} printed no JSON: {log}", self.name))
     }
 
