@@ -12,9 +12,9 @@ mod admission;
 mod identity;
 mod lifecycle;
 mod memory;
-mod sts;
 mod probe;
 mod sdks;
+mod sts;
 mod vault;
 mod world;
 
