@@ -87,11 +87,15 @@ impl<'a> Review<'a> {
         if body.is_empty() {
             return Err("bad content".to_owned());
         }
-        match serde_json::from_slice::<Sent<'_, PodView<'_>>>(body) {
+        // Once for all of it is a fifth cheaper than string by string.
+        let Ok(body) = str::from_utf8(body) else {
+            return Err("couldn't get version/kind; json parse error: it is no UTF-8".to_owned());
+        };
+        match serde_json::from_str::<Sent<'_, PodView<'_>>>(body) {
             Ok(sent) => sent.read(|object| object.ok_or_else(|| problem(&Value::Null))),
             // JSON of another shape than that of a review with a Pod: read once more, to tell where.
             Err(error) if error.is_data() => {
-                let sent: Sent<'_, Value> = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
+                let sent: Sent<'_, Value> = serde_json::from_str(body).map_err(|error| no_json(&error))?;
                 sent.read(|object| Err(problem(&object.unwrap_or_default())))
             }
             Err(error) => Err(no_json(&error)),

@@ -343,6 +343,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_cannot_be_read_as_a_pod_is_told_by_its_place_and_never_by_its_values() {
+        for (object, told) in [
+            (
+                json!({"spec": {"containers": [{"env": [{"name": {"hush": 1}}]}]}}),
+                "Pod.spec.containers[0].env[0].name: expected a string",
+            ),
+            (
+                json!({"metadata": {"labels": {"hush": 1}}}),
+                "Pod.metadata.labels: expected an object of strings",
+            ),
+            (json!("hush"), "Pod: expected an object"),
+            (json!(null), "Pod: expected an object"),
+        ] {
+            let body = json!({"request": {"uid": "u", "namespace": null, "object": object}}).to_string();
+            let (status, answer) = ask("application/json", body).await;
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            let response = &answer["response"];
+            assert_eq!(
+                (status, &response["uid"], &response["allowed"]),
+                (200, &json!("u"), &json!(false))
+            );
+            assert_eq!(
+                (&response["status"]["message"], &response["status"]["code"]),
+                (&json!(told), &json!(400))
+            );
+        }
+        let (_, answer) = ask("application/json", b"{\"request\": {\"uid\": \"\xff\"}}".to_vec()).await;
+        assert!(answer.contains("no UTF-8"), "{answer}");
+    }
+
+    #[tokio::test]
     async fn both_versions_of_the_review_are_echoed_and_a_dry_run_is_answered_alike() {
         for version in ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"] {
             let body = review("app")
