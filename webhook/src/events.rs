@@ -25,7 +25,7 @@ impl Events {
             instance: None,
         };
         let recorder = Recorder::new(client, reporter);
-        let writing = async move {
+        let publishing = async move {
             while let Some((object, event)) = waiting.recv().await {
                 if let Err(error) = recorder.publish(&event, &object).await {
                     tracing::warn!(%error, "cannot write an Event");
@@ -33,7 +33,7 @@ impl Events {
             }
             Ok(())
         };
-        (Self(sender), writing)
+        (Self(sender), publishing)
     }
 
     /// A sink whose Events nobody writes.

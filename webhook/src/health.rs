@@ -11,7 +11,7 @@ use axum::routing::get;
 
 use crate::metrics::Metrics;
 
-/// The text form of OpenMetrics, as Prometheus asks for it.
+/// The text form of `OpenMetrics`, as Prometheus asks for it.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether the process can do its job. Once it is stopping it never can again.

@@ -56,9 +56,9 @@ where
             }
         };
         metrics.leading(false);
-        match ended {
-            Some(outcome) => return outcome,
-            None => tracing::info!("another replica leads"),
+        if let Some(outcome) = ended {
+            return outcome;
         }
+        tracing::info!("another replica leads");
     }
 }

@@ -183,7 +183,7 @@ impl Metrics {
         self.certificate_end.set(end);
     }
 
-    /// All of it in the text form of OpenMetrics.
+    /// All of it in the text form of `OpenMetrics`.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         // Writing into a String cannot fail.

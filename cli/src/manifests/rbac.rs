@@ -76,7 +76,7 @@ fn cluster_rules() -> Vec<PolicyRule> {
     ]
 }
 
-/// In our own Namespace: the CA with the serving certificate, the key seed, the ConfigMaps that name roles, the Lease.
+/// In our own Namespace: the CA with the serving certificate, the key seed, the maps that name roles, the Lease.
 fn own_rules() -> Vec<PolicyRule> {
     vec![
         rule("", &["secrets"], &["create"]),

@@ -98,8 +98,8 @@ fn entry(value: &Value) -> Result<Entry, String> {
         let wrong = |expected: &str| format!("{name}: expected {expected}");
         match name.to_ascii_lowercase().as_str() {
             _ if value.is_null() => {}
-            "rolearn" => entry.role_arn = value.as_str().ok_or_else(|| wrong("a string"))?.to_owned(),
-            "audience" => entry.audience = value.as_str().ok_or_else(|| wrong("a string"))?.to_owned(),
+            "rolearn" => entry.role_arn = String::from(value.as_str().ok_or_else(|| wrong("a string"))?),
+            "audience" => entry.audience = String::from(value.as_str().ok_or_else(|| wrong("a string"))?),
             "useregionalsts" => entry.regional_sts = value.as_bool().ok_or_else(|| wrong("true or false"))?,
             "tokenexpiration" => {
                 entry.token_expiration = value.as_i64().ok_or_else(|| wrong("a number of seconds"))?;

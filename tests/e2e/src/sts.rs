@@ -34,8 +34,7 @@ impl Front {
         // Forwarding from 127.0.0.1:41234 -> 8080
         let port = line
             .split([':', ' '])
-            .filter_map(|part| part.parse().ok())
-            .next()
+            .find_map(|part| part.parse().ok())
             .with_context(|| format!("kubectl forwards no port: {line}"))?;
         Ok(Self {
             port,

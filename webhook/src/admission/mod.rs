@@ -33,7 +33,7 @@ pub(crate) trait Accounts: Send + Sync {
     async fn service_account(&self, namespace: &str, name: &str) -> Lookup;
     /// The delivery that a Namespace's label asks for.
     fn namespace_delivery(&self, namespace: &str) -> Option<String>;
-    /// The ConfigMaps that name roles.
+    /// The `ConfigMap`s that name roles.
     fn tables(&self) -> Arc<GrantTables>;
     /// The injection rules of all Recipes.
     fn rules(&self) -> Arc<Vec<RecipeRules>>;

@@ -1,5 +1,5 @@
 //! What the process knows of the cluster, kept by watches: ServiceAccounts, the labels of
-//! Namespaces, Recipes, and the ConfigMaps that name roles.
+//! Namespaces, Recipes, and the `ConfigMap`s that name roles.
 
 mod namespaces;
 mod service_accounts;
@@ -117,7 +117,7 @@ impl Directory {
         self.namespaces.delivery(namespace)
     }
 
-    /// What the ConfigMaps say.
+    /// What the `ConfigMap`s say.
     pub(crate) fn tables(&self) -> Arc<GrantTables> {
         self.tables.current()
     }

@@ -1,4 +1,4 @@
-//! Two ConfigMaps of our own Namespace: `pod-identity-webhook`, which names roles, and the list of EKS Pod Identity
+//! Two `ConfigMap`s of our own Namespace: `pod-identity-webhook`, which names roles, and the list of EKS Pod Identity
 //! associations. Each is read at every change; one that is deleted is forgotten, which EKS's webhook does not manage.
 
 use std::future::Future;
@@ -13,7 +13,7 @@ use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 
-/// What the ConfigMaps say now.
+/// What the `ConfigMap`s say now.
 pub(super) struct Tables {
     store: Store<ConfigMap>,
     current: Arc<ArcSwap<GrantTables>>,
@@ -82,7 +82,7 @@ fn next(last: &GrantTables, role_map: Option<&str>, pod_identities: Option<&str>
     };
     let pod_identities = match pod_identities.map(|text| PodIdentities::parse(text.as_bytes())) {
         None => PodIdentities::default(),
-        Some(Ok(list)) => list,
+        Some(Ok(named)) => named,
         Some(Err(error)) => {
             tracing::error!(config_map = POD_IDENTITIES, %error, "it is not read; what it said before stays in force");
             last.pod_identities.clone()

@@ -22,7 +22,7 @@ use crate::directory::Directory;
 use crate::metrics::Metrics;
 
 /// A key that the emulator lost is back after this and a call or two.
-const LOOK: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(2_700);
 /// No two looks follow each other faster, whatever changes: what a look writes is a change too.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -145,7 +145,7 @@ pub(crate) async fn keep(
         tokio::time::sleep(PAUSE).await;
         tokio::select! {
             _ = changes.changed() => {}
-            () = tokio::time::sleep(LOOK - PAUSE) => {}
+            () = tokio::time::sleep(LOOK) => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Containers that another webhook adds after ours get their identity as well: the API server calls ours again.
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
 use serde_json::json;
 
 use super::{dry_run, pod, variable};
@@ -33,7 +34,6 @@ pub(crate) fn late_containers_are_served(world: &World) -> Result<()> {
         "pod/late",
         "--timeout=60s",
     ])?;
-    use base64::Engine as _;
     let bundle = base64::engine::general_purpose::STANDARD.encode(&pem);
     // API servers call webhooks in the order of these names: this one comes after ours.
     let registration = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": {"name": "zz-late"},

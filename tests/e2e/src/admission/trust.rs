@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, dry_run, has_identity, pod, wait_for_injection};
@@ -90,7 +91,6 @@ pub(crate) fn broken_trust_is_mended(world: &World) -> Result<()> {
 
     // Somebody else writes the registration.
     let foreign = rcgen::generate_simple_self_signed(["x.invalid".to_owned()])?;
-    use base64::Engine as _;
     let foreign = base64::engine::general_purpose::STANDARD.encode(foreign.cert.pem());
     let patch =
         json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": foreign}]).to_string();
