@@ -7,12 +7,14 @@ if [ $# != 2 ]; then
   exit 2
 fi
 folder=$(mktemp -d)
+# Where the line goes, also from inside a command whose own output goes elsewhere.
+exec 3>&1
 
 # The command line tool says "An error occurred (CODE) when calling ...: MESSAGE".
 failed() {
   said=$(tr -d '"\134' <"$folder/said" | tr '\n' ' ')
   code=$(printf '%s' "$said" | sed -n 's/.*An error occurred (\([^)]*\)).*/\1/p')
-  printf '{"error": "%s", "message": "%s"}\n' "${code:-Failure}" "$said"
+  printf '{"error": "%s", "message": "%s"}\n' "${code:-Failure}" "$said" >&3
   exit
 }
 run() { "$@" 2>"$folder/said" || failed; }

@@ -14,17 +14,34 @@ fn failure(error: impl ProvideErrorMetadata + std::error::Error) -> Value {
 
 async fn ask(key: &str, bucket: &str) -> Result<Value, Value> {
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let identity = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await.map_err(failure)?;
+    let identity = aws_sdk_sts::Client::new(&config)
+        .get_caller_identity()
+        .send()
+        .await
+        .map_err(failure)?;
 
     let kms = aws_sdk_kms::Client::new(&config);
-    let encrypted = kms.encrypt().key_id(key).plaintext(Blob::new("hello")).send().await.map_err(failure)?;
+    let encrypted = kms
+        .encrypt()
+        .key_id(key)
+        .plaintext(Blob::new("hello"))
+        .send()
+        .await
+        .map_err(failure)?;
     let blob = encrypted.ciphertext_blob.unwrap_or_else(|| Blob::new(""));
-    let decrypted = kms.decrypt().ciphertext_blob(blob).send().await.map_err(failure)?;
+    let decrypted = kms
+        .decrypt()
+        .ciphertext_blob(blob)
+        .send()
+        .await
+        .map_err(failure)?;
     let plaintext = decrypted.plaintext.map(Blob::into_inner).unwrap_or_default();
 
     // Names like bucket.host do not resolve where the endpoint is one name.
     let s3 = aws_sdk_s3::Client::from_conf(
-        aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style()).build(),
+        aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(path_style())
+            .build(),
     );
     s3.create_bucket().bucket(bucket).send().await.map_err(failure)?;
     s3.put_object()
@@ -34,7 +51,13 @@ async fn ask(key: &str, bucket: &str) -> Result<Value, Value> {
         .send()
         .await
         .map_err(failure)?;
-    let object = s3.get_object().bucket(bucket).key("hello").send().await.map_err(failure)?;
+    let object = s3
+        .get_object()
+        .bucket(bucket)
+        .key("hello")
+        .send()
+        .await
+        .map_err(failure)?;
     let content = object
         .body
         .collect()
