@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::extract::{Request, State as Shared};
+use axum::http::{HeaderValue, StatusCode, Version, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::get;
 
 use crate::metrics::Metrics;
@@ -35,9 +38,30 @@ impl Readiness {
         self.0.stopping.store(true, Ordering::Release);
     }
 
-    fn is_ready(&self) -> bool {
-        self.0.able.load(Ordering::Acquire) && !self.0.stopping.load(Ordering::Acquire)
+    fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Acquire)
     }
+
+    fn is_ready(&self) -> bool {
+        self.0.able.load(Ordering::Acquire) && !self.is_stopping()
+    }
+}
+
+/// Asks clients that keep their connections to open another one next time, once this replica is stopping. API servers
+/// speak HTTP/1.1 to webhooks, and do not repeat a request that meets the end of an idle connection.
+pub(crate) async fn close_when_stopping(
+    Shared(readiness): Shared<Readiness>,
+    request: Request,
+    next: Next,
+) -> Response {
+    // In HTTP/2 the server says it by itself, and nothing is lost.
+    let keeps = request.version() <= Version::HTTP_11;
+    let mut response = next.run(request).await;
+    if keeps && readiness.is_stopping() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 /// Serves until dropped.

@@ -146,6 +146,7 @@ impl Parts {
             settings,
             Arc::clone(metrics),
             events.clone(),
+            self.readiness.clone(),
         );
         tasks.spawn(admission::serve(
             settings.listen_admission,
@@ -160,7 +161,12 @@ impl Parts {
             Arc::clone(metrics),
             events,
         );
-        tasks.spawn(sts::serve(settings.listen_sts, front, self.sts.clone()));
+        tasks.spawn(sts::serve(
+            settings.listen_sts,
+            front,
+            self.sts.clone(),
+            self.readiness.clone(),
+        ));
         self.admission
             .listening()
             .await

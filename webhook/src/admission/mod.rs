@@ -20,6 +20,7 @@ use irsa_emu_core::rules::{RecipeRules, effect_of};
 use crate::args::Settings;
 use crate::directory::{Directory, Lookup};
 use crate::events::Events;
+use crate::health::Readiness;
 use crate::metrics::Metrics;
 use review::Request;
 
@@ -66,6 +67,7 @@ pub(crate) struct Admission {
     inject: Arc<InjectConfig>,
     metrics: Arc<Metrics>,
     events: Events,
+    readiness: Readiness,
 }
 
 impl Admission {
@@ -74,6 +76,7 @@ impl Admission {
         settings: &Settings,
         metrics: Arc<Metrics>,
         events: Events,
+        readiness: Readiness,
     ) -> Self {
         Self {
             accounts,
@@ -81,6 +84,7 @@ impl Admission {
             inject: Arc::new(settings.inject.clone()),
             metrics,
             events,
+            readiness,
         }
     }
 

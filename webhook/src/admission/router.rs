@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use irsa_emu_core::contract::{WEBHOOK_PATH, WEBHOOK_PATH_ENFORCED};
@@ -14,6 +14,7 @@ use irsa_emu_core::plan::{Outcome, SkipReason};
 
 use super::Admission;
 use super::review::{Answer, Request, Review};
+use crate::health::close_when_stopping;
 
 /// A request for an object of etcd's largest size (1.5 MiB), old and new, fits.
 const MAX_BODY: usize = 3 * 1024 * 1024;
@@ -36,6 +37,10 @@ pub(crate) fn router(admission: Admission) -> Router {
         .route("/healthz", get(|| async { "alive\n" }))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(in_time))
+        .layer(from_fn_with_state(
+            admission.readiness.clone(),
+            close_when_stopping,
+        ))
         .with_state(admission)
 }
 
@@ -167,6 +172,7 @@ mod tests {
     use crate::admission::Accounts;
     use crate::directory::{Account, Lookup};
     use crate::events::Events;
+    use crate::health::Readiness;
     use crate::metrics::Metrics;
 
     struct Fixed;
@@ -227,6 +233,7 @@ mod tests {
             inject: Arc::new(inject),
             metrics: Arc::new(Metrics::new()),
             events: Events::none(),
+            readiness: Readiness::default(),
         }
     }
 
@@ -412,6 +419,27 @@ mod tests {
                 .contains("irsa-emu-creds-injector"),
             "no sidecar"
         );
+    }
+
+    #[tokio::test]
+    async fn connections_are_given_up_once_the_replica_is_stopping() {
+        let admission = admission();
+        let readiness = admission.readiness.clone();
+        let router = router(admission);
+        let closes = async |version: axum::http::Version| {
+            let request = axum::http::Request::post("/mutate")
+                .version(version)
+                .header("content-type", "application/json")
+                .body(Body::from(review("app")))
+                .unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status().as_u16(), 200);
+            response.headers().contains_key("connection")
+        };
+        assert!(!closes(axum::http::Version::HTTP_11).await);
+        readiness.stopping();
+        assert!(closes(axum::http::Version::HTTP_11).await);
+        assert!(!closes(axum::http::Version::HTTP_2).await);
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Request, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
@@ -31,6 +31,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::args::Settings;
 use crate::directory::{Directory, Lookup};
 use crate::events::Events;
+use crate::health::{Readiness, close_when_stopping};
 use crate::metrics::Metrics;
 use query::AssumeRole;
 use response::StsError;
@@ -206,11 +207,13 @@ pub(crate) async fn serve(
     address: SocketAddr,
     front: Arc<Front>,
     handle: Handle<SocketAddr>,
+    readiness: Readiness,
 ) -> anyhow::Result<()> {
     let router = Router::new()
         .fallback(answer)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(in_time))
+        .layer(from_fn_with_state(readiness, close_when_stopping))
         .with_state(front);
     let mut server = axum_server::bind(address).handle(handle);
     server
