@@ -78,6 +78,19 @@ fn restart_twice(world: &World) -> Result<()> {
             "deployment/irsa-emu-webhook",
             "--timeout=120s",
         ])?;
+        // The end of the old ones is what can go wrong.
+        eventually("the old replicas have ended", 60, || {
+            let pods = world.get(&[
+                "pods",
+                "-n",
+                "irsa-emu",
+                "-l",
+                "app.kubernetes.io/name=irsa-emu-webhook",
+            ])?;
+            let count = pods["items"].as_array().map_or(0, Vec::len);
+            ensure!(count == 2, "{count} replicas are there");
+            Ok(())
+        })?;
     }
     Ok(())
 }
