@@ -179,7 +179,7 @@ pub mod env {
     pub const STS_REGIONAL_ENDPOINTS: &str = "AWS_STS_REGIONAL_ENDPOINTS";
     /// Endpoint for every service.
     pub const ENDPOINT: &str = "AWS_ENDPOINT_URL";
-    /// Endpoint for STS; the web identity provider of several SDKs honours only this one.
+    /// Endpoint for STS; the web identity provider of Go's SDK v2 honours only this one (docs/sdks.md).
     pub const ENDPOINT_STS: &str = "AWS_ENDPOINT_URL_STS";
     /// URL of the container credentials endpoint.
     pub const CONTAINER_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
