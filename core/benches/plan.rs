@@ -41,7 +41,7 @@ fn plan(bencher: Bencher<'_, '_>, size: Size, delivery: Delivery) {
     };
     let config = InjectConfig {
         region: Some("us-east-1".into()),
-        emulator_url: emulator_url(),
+        emulator_url: Some(emulator_url()),
         sts_url: sts_front_url(),
         sidecar_image: "irsa-emu-sidecar:0".into(),
         native_sidecars: true,

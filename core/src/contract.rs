@@ -137,6 +137,21 @@ pub const EMULATOR_PORT: u16 = 4566;
 pub const EMULATOR_NODE_PORT: u16 = 30_566;
 /// The emulator's image unless the user names another: the last LocalStack release that needs no licence.
 pub const DEFAULT_EMULATOR_IMAGE: &str = "localstack/localstack:4.14.0";
+/// Secret with the base credentials for real AWS, in [`NAMESPACE`].
+pub const AWS_CREDENTIALS_SECRET: &str = "irsa-emu-aws-credentials";
+
+/// Entries of [`AWS_CREDENTIALS_SECRET`].
+pub mod aws_credentials {
+    /// Access key id.
+    pub const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+    /// Secret access key.
+    pub const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+    /// Session token, of temporary credentials.
+    pub const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+    /// Authorities to trust beside those of the public web, as PEM.
+    pub const CA_BUNDLE: &str = "ca-bundle.pem";
+}
+
 /// Region of an install unless the user names another.
 pub const DEFAULT_REGION: &str = "us-east-1";
 /// Account that LocalStack uses for credentials that name none.

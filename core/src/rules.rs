@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::contract::{DELIVERY, emulator_url};
+use crate::contract::DELIVERY;
 use crate::recipe::{DeliveryMode, InjectRule};
 
 /// How a Pod gets its credentials.
@@ -32,9 +32,18 @@ pub struct RecipeRules {
     pub rules: Vec<InjectRule>,
 }
 
+/// What stands for the emulator's URL in a rule's values.
+const EMULATOR: &str = "{emulator}";
+
 /// Adds up the rules that match a ServiceAccount. Of two rules that disagree, the Recipe whose name comes first wins.
+/// Values that speak of the emulator get its URL; where there is none, they are left out.
 #[must_use]
-pub fn effect_of(recipes: &[RecipeRules], namespace: &str, service_account: &str) -> RuleEffect {
+pub fn effect_of(
+    recipes: &[RecipeRules],
+    namespace: &str,
+    service_account: &str,
+    emulator_url: Option<&str>,
+) -> RuleEffect {
     let all = recipes
         .iter()
         .flat_map(|recipe| recipe.rules.iter().map(move |rule| (recipe, rule)));
@@ -49,10 +58,12 @@ pub fn effect_of(recipes: &[RecipeRules], namespace: &str, service_account: &str
         effect.credentials_file |= rule.credentials_file;
         effect.region = effect.region.or_else(|| recipe.region.clone());
         for (name, value) in &rule.env {
-            effect
-                .env
-                .entry(name.clone())
-                .or_insert_with(|| value.replace("{emulator}", &emulator_url()));
+            let value = match emulator_url {
+                Some(url) => value.replace(EMULATOR, url),
+                None if value.contains(EMULATOR) => continue,
+                None => value.clone(),
+            };
+            effect.env.entry(name.clone()).or_insert(value);
         }
     }
     effect
@@ -100,6 +111,8 @@ mod tests {
     use super::*;
     use crate::recipe::RuleMatch;
 
+    const EMULATOR_URL: Option<&str> = Some("http://emulator:4566");
+
     fn rule(
         namespace: &str,
         service_account: &str,
@@ -137,15 +150,26 @@ mod tests {
                 &[("X", "{emulator}/x")],
             )],
         )];
-        assert_eq!(effect_of(&recipes, "vault", "other"), RuleEffect::default());
-        assert_eq!(effect_of(&recipes, "other", "vault"), RuleEffect::default());
-        let effect = effect_of(&recipes, "vault", "vault");
+        assert_eq!(
+            effect_of(&recipes, "vault", "other", EMULATOR_URL),
+            RuleEffect::default()
+        );
+        assert_eq!(
+            effect_of(&recipes, "other", "vault", EMULATOR_URL),
+            RuleEffect::default()
+        );
+        let effect = effect_of(&recipes, "vault", "vault", EMULATOR_URL);
         assert_eq!(effect.delivery, Some(Delivery::Sidecar));
         assert_eq!(effect.region.as_deref(), Some("eu-west-1"));
-        assert_eq!(
-            effect.env["X"],
-            "http://localstack.irsa-emu.svc.cluster.local:4566/x"
-        );
+        assert_eq!(effect.env["X"], "http://emulator:4566/x");
+    }
+
+    #[test]
+    fn where_there_is_no_emulator_its_variables_are_left_out() {
+        let env = [("X", "{emulator}/x"), ("Y", "y")];
+        let recipes = [recipe("a", "eu-west-1", vec![rule("n", "s", None, &env)])];
+        let effect = effect_of(&recipes, "n", "s", None);
+        assert_eq!(effect.env, BTreeMap::from([("Y".to_owned(), "y".to_owned())]));
     }
 
     #[test]
@@ -165,8 +189,8 @@ mod tests {
                 &[("X", "2"), ("Y", "2")],
             )],
         );
-        let effect = effect_of(&[second.clone(), first.clone()], "n", "s");
-        assert_eq!(effect, effect_of(&[first, second], "n", "s"));
+        let effect = effect_of(&[second.clone(), first.clone()], "n", "s", EMULATOR_URL);
+        assert_eq!(effect, effect_of(&[first, second], "n", "s", EMULATOR_URL));
         assert_eq!(
             (effect.delivery, effect.region.as_deref()),
             (Some(Delivery::Sidecar), Some("eu-west-1"))

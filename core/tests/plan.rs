@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use irsa_emu_core::contract::{SIDECAR, emulator_url, sts_front_url};
 use irsa_emu_core::grant::{Grant, Identity};
 use irsa_emu_core::patch::Patch;
-use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, SkipReason, plan_patch};
+use irsa_emu_core::plan::{InjectConfig, Method, Outcome, PlanInput, SkipReason, plan_patch};
 use irsa_emu_core::pod_view::PodView;
 use irsa_emu_core::rules::{Delivery, RuleEffect};
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ fn pod_identity() -> Grant {
 fn config(delivery: Delivery) -> InjectConfig {
     InjectConfig {
         region: Some("us-east-1".into()),
-        emulator_url: emulator_url(),
+        emulator_url: Some(emulator_url()),
         sts_url: sts_front_url(),
         sidecar_image: "example.test/sidecar:1".into(),
         native_sidecars: true,
@@ -606,6 +606,41 @@ fn without_native_sidecars_an_ordinary_container_serves() {
         (sidecar["name"].as_str(), sidecar.get("restartPolicy")),
         (Some(SIDECAR), None)
     );
+}
+
+#[test]
+fn against_real_aws_only_the_sidecar_serves_and_no_endpoint_is_added() {
+    let aws = InjectConfig {
+        emulator_url: None,
+        ..config(Delivery::Sidecar)
+    };
+    let plan = |pod: &Value| plan_with(pod, Some(&grant()), &RuleEffect::default(), &aws);
+    let mut asking = simple();
+    asking["metadata"]["annotations"] = json!({"irsa-emu.dev/delivery": "web-identity"});
+    let outcome = plan(&asking);
+    assert!(
+        matches!(&outcome, Outcome::Patched { method: Method::Sidecar, warnings, .. }
+            if warnings[0].contains("by the sidecar only")),
+        "{outcome:?}"
+    );
+    let after = patched(&asking, &outcome);
+    let variables = env_of(&after, "containers", 0);
+    assert!(
+        variables.contains_key("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        "{variables:?}"
+    );
+    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ROLE_ARN"] {
+        assert!(!variables.contains_key(name), "{variables:?}");
+    }
+    let mut windows = simple();
+    windows["spec"]["os"] = json!({"name": "windows"});
+    assert!(matches!(
+        plan(&windows),
+        Outcome::Skipped {
+            reason: SkipReason::Windows,
+            ..
+        }
+    ));
 }
 
 // ---- laws ------------------------------------------------------------------------------------------------------

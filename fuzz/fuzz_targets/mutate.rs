@@ -78,6 +78,7 @@ const NAMES: &[&str] = &[
     "region",
     "strict_eks",
     "old_cluster",
+    "real_aws",
     "role_map",
     "associated",
     "compose",

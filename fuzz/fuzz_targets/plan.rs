@@ -32,6 +32,7 @@ struct Case {
     prefix: String,
     strict_eks: bool,
     old_cluster: bool,
+    real_aws: bool,
     /// Whether bare names of roles become ARNs.
     compose: bool,
     jitter: u32,
@@ -55,6 +56,7 @@ impl Default for Case {
             prefix: "eks.amazonaws.com".to_owned(),
             strict_eks: false,
             old_cluster: false,
+            real_aws: false,
             compose: false,
             jitter: 0,
         }
@@ -100,7 +102,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     };
     let config = InjectConfig {
         region: case.region,
-        emulator_url: "http://emulator".to_owned(),
+        emulator_url: (!case.real_aws).then(|| "http://emulator".to_owned()),
         sts_url: "http://sts".to_owned(),
         sidecar_image: "sidecar:1".to_owned(),
         native_sidecars: !case.old_cluster,

@@ -64,7 +64,6 @@ fn plan(request: &Request<'_>, pod: &PodView<'_>, object: Option<&Value>) -> Out
     let (namespace, name) = (request.namespace(), pod.service_account());
     // The server reads these too.
     let _ = (pod.name(), request.dry_run);
-    let effect = effect_of(&[], namespace, name);
     let grant = Grant {
         identity: Identity::WebIdentity {
             role_arn: "arn:aws:iam::123456789012:role/app".to_owned(),
@@ -75,7 +74,7 @@ fn plan(request: &Request<'_>, pod: &PodView<'_>, object: Option<&Value>) -> Out
     };
     let config = InjectConfig {
         region: Some("us-east-1".to_owned()),
-        emulator_url: "http://emulator".to_owned(),
+        emulator_url: Some("http://emulator".to_owned()),
         sts_url: "http://sts".to_owned(),
         sidecar_image: "sidecar:1".to_owned(),
         native_sidecars: true,
@@ -83,6 +82,7 @@ fn plan(request: &Request<'_>, pod: &PodView<'_>, object: Option<&Value>) -> Out
         annotation_prefix: "eks.amazonaws.com".to_owned(),
         strict_eks: false,
     };
+    let effect = effect_of(&[], namespace, name, config.emulator_url.as_deref());
     let input = PlanInput {
         pod,
         service_account: None,

@@ -48,7 +48,7 @@ fn whole(bencher: Bencher<'_, '_>, size: Size) {
     let tables = GrantTables::default();
     let config = InjectConfig {
         region: Some("us-east-1".into()),
-        emulator_url: emulator_url(),
+        emulator_url: Some(emulator_url()),
         sts_url: sts_front_url(),
         sidecar_image: "irsa-emu-sidecar:0".into(),
         native_sidecars: true,
@@ -61,7 +61,7 @@ fn whole(bencher: Bencher<'_, '_>, size: Size) {
         let pod = request.pod.as_ref().ok()?;
         let (namespace, name) = (request.namespace(), pod.service_account());
         let grant = grant_for(namespace, name, Some(&annotations), &tables, &grants);
-        let effect = effect_of(&[], namespace, name);
+        let effect = effect_of(&[], namespace, name, config.emulator_url.as_deref());
         let outcome = plan_patch(&PlanInput {
             pod,
             service_account: Some(&annotations),

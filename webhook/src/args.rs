@@ -11,6 +11,10 @@ use irsa_emu_core::trust_policy::IssuerAlias;
 
 /// Admission webhook, STS front and keeper of irsa-emu.
 #[derive(Debug, Parser)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 #[command(name = "irsa-emu-webhook", version)]
 pub(crate) struct Args {
     /// Name of the install
@@ -19,6 +23,15 @@ pub(crate) struct Args {
     /// Namespace that this process runs in
     #[arg(long, env = "IRSA_EMU_NAMESPACE", default_value = contract::NAMESPACE)]
     namespace: String,
+    /// Who opens the sessions of roles
+    #[arg(long, env = "IRSA_EMU_BACKEND", value_enum, default_value_t = Backend::Emulator)]
+    backend: Backend,
+    /// STS endpoint of backend `aws`, instead of the region's own
+    #[arg(long, env = "IRSA_EMU_STS_ENDPOINT")]
+    sts_endpoint: Option<String>,
+    /// Tag sessions of backend `aws` as EKS Pod Identity does
+    #[arg(long, env = "IRSA_EMU_SESSION_TAGS", default_value_t = false, action = clap::ArgAction::Set)]
+    session_tags: bool,
     /// URL of the emulator inside the cluster
     #[arg(long, env = "IRSA_EMU_EMULATOR_URL", default_value_t = contract::emulator_url())]
     emulator_url: String,
@@ -92,6 +105,38 @@ pub(crate) struct Args {
     log_level: String,
 }
 
+/// Who opens the sessions of roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    Emulator,
+    Aws,
+}
+
+/// Who opens the sessions of roles, and how it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BackendSettings {
+    /// The emulator, whose roles are judged here.
+    Emulator {
+        /// Its URL inside the cluster.
+        url: String,
+    },
+    /// Real AWS.
+    Aws(AwsSettings),
+}
+
+/// How real AWS is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AwsSettings {
+    /// Region whose STS is asked.
+    pub(crate) region: String,
+    /// STS endpoint instead of the region's own.
+    pub(crate) sts_endpoint: Option<String>,
+    /// Whether sessions are tagged as EKS Pod Identity tags them.
+    pub(crate) session_tags: bool,
+    /// The cluster's name, in session names and tags.
+    pub(crate) cluster: String,
+}
+
 /// What to do about a role that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Roles {
@@ -120,7 +165,7 @@ pub(crate) enum LogFormat {
 pub(crate) struct Settings {
     pub(crate) instance: String,
     pub(crate) namespace: String,
-    pub(crate) emulator_url: String,
+    pub(crate) backend: BackendSettings,
     pub(crate) roles: Roles,
     pub(crate) issuer_aliases: Vec<IssuerAlias>,
     pub(crate) inject: InjectConfig,
@@ -138,6 +183,9 @@ impl Settings {
         let Args {
             instance,
             namespace,
+            backend,
+            sts_endpoint,
+            session_tags,
             emulator_url,
             sts_url,
             sidecar_image,
@@ -161,9 +209,23 @@ impl Settings {
             log_format,
             log_level,
         } = args;
+        let backend = match backend {
+            Backend::Emulator => BackendSettings::Emulator { url: emulator_url },
+            Backend::Aws => BackendSettings::Aws(AwsSettings {
+                region: region.clone(),
+                sts_endpoint,
+                session_tags,
+                cluster: instance.clone(),
+            }),
+        };
+        let (emulator_url, default_delivery) = match &backend {
+            BackendSettings::Emulator { url } => (Some(url.clone()), default_delivery),
+            // Nothing else serves it, so nothing else is a default that a warning should speak of.
+            BackendSettings::Aws(_) => (None, Delivery::Sidecar),
+        };
         let inject = InjectConfig {
             region: Some(region).filter(|region| !region.is_empty()),
-            emulator_url: emulator_url.clone(),
+            emulator_url,
             sts_url,
             sidecar_image,
             native_sidecars,
@@ -181,7 +243,7 @@ impl Settings {
         Self {
             instance,
             namespace,
-            emulator_url,
+            backend,
             roles,
             issuer_aliases: issuer_aliases
                 .iter()

@@ -8,6 +8,7 @@ use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use irsa_emu_core::partition::home_of_iam;
 
 /// Makes clients that talk plain HTTP to one emulator. In the image there are no CA certificates, and none are needed.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ impl Emulator {
     pub(crate) fn iam(&self, account: &str, partition: &str) -> aws_sdk_iam::Client {
         let config = aws_sdk_iam::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(region_of(partition)))
+            .region(Region::from_static(home_of_iam(partition)))
             .endpoint_url(&self.url)
             .credentials_provider(credentials(account))
             .http_client(self.http.clone())
@@ -59,15 +60,6 @@ impl Emulator {
             .timeout_config(timeouts())
             .retry_config(RetryConfig::standard().with_max_attempts(1));
         aws_sdk_sts::Client::from_conf(config.build())
-    }
-}
-
-/// The region in which IAM of a partition is at home (AWS General Reference, IAM endpoints).
-fn region_of(partition: &str) -> &'static str {
-    match partition {
-        "aws-cn" => "cn-north-1",
-        "aws-us-gov" => "us-gov-west-1",
-        _ => "us-east-1",
     }
 }
 

@@ -123,8 +123,11 @@ fn container_credentials<'a>(plan: &'a Plan<'_>, container: ContainerView<'_>, w
 
 fn endpoints<'a>(plan: &'a Plan<'_>, container: ContainerView<'_>, wanted: &mut Wanted<'a>) {
     let config = plan.input.config;
+    let Some(emulator) = &config.emulator_url else {
+        return;
+    };
     if !container.sets(env::ENDPOINT) {
-        want(wanted, env::ENDPOINT, &config.emulator_url);
+        want(wanted, env::ENDPOINT, emulator);
     }
     // The web identity provider of Go's SDK v2 honours only the variable of the service.
     if plan.method == Method::WebIdentity && !container.sets(env::ENDPOINT_STS) {

@@ -27,8 +27,9 @@ const METADATA: &str = "/metadata";
 pub struct InjectConfig {
     /// Region pair to add where neither the container nor a Recipe sets one.
     pub region: Option<String>,
-    /// URL of the emulator inside the cluster.
-    pub emulator_url: String,
+    /// URL of the emulator inside the cluster. `None` where credentials are good for real AWS: then no endpoint is added,
+    /// and only the sidecar serves, as SDKs would take a web identity to an STS that does not know this cluster.
+    pub emulator_url: Option<String>,
     /// URL of the STS front inside the cluster.
     pub sts_url: String,
     /// Image of the credentials sidecar.
@@ -142,11 +143,13 @@ pub enum SkipReason {
     NotAPod,
     /// Delivery `sidecar` cannot serve a Pod on the host's network: its port would be the host's.
     HostNetwork,
+    /// Delivery `sidecar` is the only one there is, and it does not run on Windows.
+    Windows,
 }
 
 impl SkipReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoRoleArn,
         Self::NoServiceAccount,
         Self::LookupFailed,
@@ -156,6 +159,7 @@ impl SkipReason {
         Self::AllContainersSkipped,
         Self::NotAPod,
         Self::HostNetwork,
+        Self::Windows,
     ];
 
     /// A fixed word for logs and metric labels.
@@ -171,6 +175,7 @@ impl SkipReason {
             Self::AllContainersSkipped => "all-containers-skipped",
             Self::NotAPod => "not-a-pod",
             Self::HostNetwork => "host-network",
+            Self::Windows => "windows",
         }
     }
 }
@@ -202,6 +207,10 @@ pub fn plan_patch(input: &PlanInput<'_>) -> Outcome {
             "delivery sidecar cannot serve a Pod with hostNetwork; use delivery web-identity".to_owned(),
         );
         return skipped(SkipReason::HostNetwork, warnings);
+    }
+    if method == Method::Sidecar && pod.is_windows() {
+        warnings.push("the sidecar does not run on Windows, and nothing else serves real AWS".to_owned());
+        return skipped(SkipReason::Windows, warnings);
     }
     let skip = skipped_containers(pod, &input.config.annotation_prefix);
     let served: Vec<ContainerView<'_>> = served_containers(pod, method)
@@ -357,6 +366,15 @@ fn method_of(pod: &PodView<'_>, grant: &Grant, input: &PlanInput<'_>, warnings: 
             shorten(&text),
             delivery.as_str()
         ));
+    }
+    if input.config.emulator_url.is_none() {
+        if delivery != Delivery::Sidecar {
+            warnings.push(format!(
+                "{DELIVERY}: credentials of real AWS come by the sidecar only, so {} is not used",
+                delivery.as_str()
+            ));
+        }
+        return Method::Sidecar;
     }
     if delivery == Delivery::Sidecar && pod.is_windows() {
         warnings.push(

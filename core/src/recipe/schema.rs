@@ -6,6 +6,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::partition;
 use crate::role_arn::{RoleArn, RoleArnError};
 
 /// AWS resources that one app needs, and what its Pods get injected.
@@ -366,17 +367,32 @@ impl RecipeSpec {
         Ok(())
     }
 
+    /// The partition of the Recipe's resources: that of its region.
+    #[must_use]
+    pub fn partition(&self) -> &'static str {
+        partition::of_region(&self.region)
+    }
+
     /// The ARN of one of the Recipe's keys.
     #[must_use]
     pub fn key_arn(&self, key: &KmsKey) -> String {
-        format!("arn:aws:kms:{}:{}:key/{}", self.region, self.account, key.id)
+        format!(
+            "arn:{}:kms:{}:{}:key/{}",
+            self.partition(),
+            self.region,
+            self.account,
+            key.id
+        )
     }
 
     /// The ARN of one of the Recipe's roles.
     pub fn role_arn(&self, role: &IamRole) -> Result<RoleArn, RoleArnError> {
         RoleArn::parse(&format!(
-            "arn:aws:iam::{}:role{}{}",
-            self.account, role.path, role.name
+            "arn:{}:iam::{}:role{}{}",
+            self.partition(),
+            self.account,
+            role.path,
+            role.name
         ))
     }
 }
@@ -458,6 +474,18 @@ mod tests {
         assert_eq!(
             spec.iam.roles[0].trusted().collect::<Vec<_>>(),
             [("kube-system", "vault")]
+        );
+    }
+
+    #[test]
+    fn the_region_tells_the_partition_of_the_arns() {
+        let mut spec = spec();
+        spec.region = "cn-north-1".into();
+        let role = spec.role_arn(&spec.iam.roles[0]).unwrap().to_string();
+        assert_eq!(role, "arn:aws-cn:iam::123456789012:role/Vault-AWSKMS");
+        assert!(
+            spec.key_arn(&spec.kms.keys[0])
+                .starts_with("arn:aws-cn:kms:cn-north-1:")
         );
     }
 

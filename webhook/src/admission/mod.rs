@@ -116,7 +116,12 @@ impl Admission {
             service_account: annotations,
             grant: grant.as_ref(),
             namespace_delivery: self.accounts.namespace_delivery(namespace).as_deref(),
-            effect: &effect_of(&self.accounts.rules(), namespace, name),
+            effect: &effect_of(
+                &self.accounts.rules(),
+                namespace,
+                name,
+                self.inject.emulator_url.as_deref(),
+            ),
             config: &self.inject,
             jitter: rand::random(),
         })

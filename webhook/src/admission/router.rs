@@ -212,7 +212,7 @@ mod tests {
     fn admission() -> Admission {
         let inject = InjectConfig {
             region: None,
-            emulator_url: "http://e".into(),
+            emulator_url: Some("http://e".into()),
             sts_url: "http://s".into(),
             sidecar_image: "i".into(),
             native_sidecars: true,

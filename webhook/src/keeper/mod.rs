@@ -16,7 +16,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 
-use crate::args::Settings;
+use crate::args::{BackendSettings, Settings};
 use crate::aws::Emulator;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
@@ -26,8 +26,16 @@ const LOOK: Duration = Duration::from_millis(2_700);
 /// No two looks follow each other faster, whatever changes: what a look writes is a change too.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// The partition of a Recipe's resources: the one that `RecipeSpec` composes its ARNs with.
-const PARTITION: &str = "aws";
+/// What was seen of a Recipe.
+#[derive(Debug)]
+enum Seen {
+    /// It cannot be used; why.
+    Invalid(String),
+    /// It is sound, and nobody makes its resources: the backend is real AWS.
+    NotMade,
+    /// What became of its resources.
+    Kept(Vec<Kept>),
+}
 
 /// What became of one AWS resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,8 +122,11 @@ pub(crate) async fn keep(
     settings: Arc<Settings>,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<()> {
+    let BackendSettings::Emulator { url } = &settings.backend else {
+        return stand_aside(&client, &directory).await;
+    };
     let mut changes = directory.recipe_changes();
-    let emulator = Emulator::new(&settings.emulator_url);
+    let emulator = Emulator::new(url);
     let issuer = kubernetes_issuer(&client).await;
     let mut seed = None;
     loop {
@@ -130,23 +141,31 @@ pub(crate) async fn keep(
         }
         changes.mark_unchanged();
         for recipe in directory.recipes() {
-            let outcome = look_after(&emulator, seed.as_ref(), &issuer, &recipe).await;
+            let outcome = match look_after(&emulator, seed.as_ref(), &issuer, &recipe).await {
+                Ok(kept) => Seen::Kept(kept),
+                Err(problem) => Seen::Invalid(problem),
+            };
             count_made(&outcome, &metrics);
-            let status = status::next(
-                &recipe,
-                &outcome,
-                &settings.emulator_url,
-                time::OffsetDateTime::now_utc(),
-            );
-            if let Err(error) = write(&client, &recipe, &status).await {
-                tracing::warn!(recipe = recipe.metadata.name, %error, "cannot write the status");
-            }
+            write_down(&client, &recipe, &outcome, Some(url)).await;
         }
         tokio::time::sleep(PAUSE).await;
         tokio::select! {
             _ = changes.changed() => {}
             () = tokio::time::sleep(LOOK) => {}
         }
+    }
+}
+
+/// With real AWS behind the STS front nothing is made: the Recipes' rules count, and their status says what does not.
+async fn stand_aside(client: &Client, directory: &Directory) -> anyhow::Result<()> {
+    let mut changes = directory.recipe_changes();
+    loop {
+        changes.mark_unchanged();
+        for recipe in directory.recipes() {
+            write_down(client, &recipe, &Seen::NotMade, None).await;
+        }
+        tokio::time::sleep(PAUSE).await;
+        changes.changed().await?;
     }
 }
 
@@ -166,9 +185,10 @@ fn providers(spec: &RecipeSpec, issuer: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn count_made(outcome: &Result<Vec<Kept>, String>, metrics: &Metrics) {
+fn count_made(seen: &Seen, metrics: &Metrics) {
+    let Seen::Kept(kept) = seen else { return };
     let made = |kept: &&Kept| kept.outcome.presence() == Presence::Made;
-    for _ in outcome.iter().flatten().filter(made) {
+    for _ in kept.iter().filter(made) {
         metrics.made_resource();
     }
 }
@@ -192,7 +212,7 @@ async fn look_after(
         };
         kept.push(Kept { arn, outcome });
     }
-    let iam = emulator.iam(&spec.account, PARTITION);
+    let iam = emulator.iam(&spec.account, spec.partition());
     for role in &spec.iam.roles {
         let arn = spec.role_arn(role).map_err(|error| error.to_string())?;
         let outcome = iam::keep(&iam, issuer, &arn, role).await;
@@ -215,6 +235,14 @@ async fn look_after(
         }
     }
     Ok(kept)
+}
+
+/// Writes down what was seen of a Recipe. A failure is told, and the next look tries again.
+async fn write_down(client: &Client, recipe: &Recipe, seen: &Seen, emulator_url: Option<&str>) {
+    let status = status::next(recipe, seen, emulator_url, time::OffsetDateTime::now_utc());
+    if let Err(error) = write(client, recipe, &status).await {
+        tracing::warn!(recipe = recipe.metadata.name, %error, "cannot write the status");
+    }
 }
 
 /// Writes the status if it differs from what is there.

@@ -7,19 +7,26 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Kept, Outcome, Presence};
+use super::{Kept, Outcome, Presence, Seen};
 
 /// What to write down.
 pub(super) fn next(
     recipe: &Recipe,
-    seen: &Result<Vec<Kept>, String>,
-    emulator_url: &str,
+    seen: &Seen,
+    emulator_url: Option<&str>,
     now: OffsetDateTime,
 ) -> RecipeStatus {
     let last = recipe.status.clone().unwrap_or_default();
     let (resources, ready, reason, message) = match seen {
-        Err(problem) => (last.resources.clone(), false, "Invalid", problem.clone()),
-        Ok(kept) => {
+        Seen::Invalid(problem) => (last.resources.clone(), false, "Invalid", problem.clone()),
+        Seen::NotMade => (
+            Vec::new(),
+            false,
+            "RealAws",
+            "the backend is real AWS, where irsa-emu makes nothing: make the resources with your own tools"
+                .to_owned(),
+        ),
+        Seen::Kept(kept) => {
             let resources = kept.iter().map(|kept| resource(&last, kept)).collect();
             match kept.iter().find_map(failure) {
                 Some(why) => (resources, false, "Failed", why),
@@ -116,12 +123,14 @@ pub(super) fn merge_patch(last: Option<&RecipeStatus>, next: &RecipeStatus) -> V
 }
 
 /// Values that users and apps want. The second key or role has a number behind its name.
-fn outputs(spec: &RecipeSpec, emulator_url: &str) -> BTreeMap<String, String> {
+fn outputs(spec: &RecipeSpec, emulator_url: Option<&str>) -> BTreeMap<String, String> {
     let mut outputs = BTreeMap::from([
         ("account".to_owned(), spec.account.clone()),
         ("region".to_owned(), spec.region.clone()),
-        ("endpoint".to_owned(), emulator_url.to_owned()),
     ]);
+    if let Some(url) = emulator_url {
+        outputs.insert("endpoint".to_owned(), url.to_owned());
+    }
     let numbered = |name: &str, index: usize| {
         if index == 0 {
             name.to_owned()
@@ -160,11 +169,11 @@ mod tests {
         OffsetDateTime::from_unix_timestamp(seconds).unwrap()
     }
 
-    fn seen(outcome: Outcome) -> Vec<Kept> {
-        vec![Kept {
+    fn seen(outcome: Outcome) -> Seen {
+        Seen::Kept(vec![Kept {
             arn: "arn:k".into(),
             outcome,
-        }]
+        }])
     }
 
     fn after(outcomes: Vec<Outcome>) -> RecipeStatus {
@@ -172,8 +181,8 @@ mod tests {
         for (time, outcome) in outcomes.into_iter().enumerate() {
             status = Some(next(
                 &recipe(status),
-                &Ok(seen(outcome)),
-                "http://e",
+                &seen(outcome),
+                Some("http://e"),
                 at(i64::try_from(time).unwrap()),
             ));
         }
@@ -281,8 +290,8 @@ mod tests {
     fn a_recipe_that_cannot_be_used_says_why() {
         let status = next(
             &recipe(None),
-            &Err("spec.account is wrong".into()),
-            "http://e",
+            &Seen::Invalid("spec.account is wrong".into()),
+            Some("http://e"),
             at(0),
         );
         assert_eq!(
@@ -293,11 +302,20 @@ mod tests {
 
     #[test]
     fn outputs_number_what_there_is_more_than_one_of() {
-        let status = next(&recipe(None), &Ok(seen(Outcome::Found)), "http://e", at(0));
+        let status = next(&recipe(None), &seen(Outcome::Found), Some("http://e"), at(0));
         assert_eq!(
             status.outputs["kmsKeyId2"],
             "f4f7a2e2-c5c6-ea6d-dc42-526ef280e795"
         );
         assert_eq!(status.outputs["endpoint"], "http://e");
+    }
+
+    #[test]
+    fn against_real_aws_nothing_is_ready_and_nothing_is_promised() {
+        let status = next(&recipe(None), &Seen::NotMade, None, at(0));
+        assert!(!status.is_ready(3));
+        assert_eq!(status.conditions[0].reason, "RealAws");
+        assert!(status.resources.is_empty());
+        assert_eq!(status.outputs.get("endpoint"), None);
     }
 }

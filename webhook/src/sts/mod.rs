@@ -1,9 +1,9 @@
 //! The STS front: answers `AssumeRoleWithWebIdentity` as AWS would, and passes every other action to the emulator.
+//! Who a token speaks for is decided here; what comes of its role, in [`backend`].
 
 mod backend;
 mod query;
 mod response;
-mod roles;
 mod token;
 
 use std::collections::BTreeMap;
@@ -22,17 +22,15 @@ use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
 use irsa_emu_core::grant::grant_for;
 use irsa_emu_core::role_arn::RoleArn;
-use irsa_emu_core::trust_policy::{TrustPolicy, WebIdentityRequest, evaluate};
 use kube::Client;
 use kube::runtime::events::EventType;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::args::Settings;
 use crate::directory::{Directory, Lookup};
 use crate::events::Events;
 use crate::health::{Readiness, close_when_stopping};
 use crate::metrics::Metrics;
+use backend::{Backend, Refusal};
 use query::AssumeRole;
 use response::StsError;
 use token::{Subject, Verified, Verifier};
@@ -50,8 +48,7 @@ pub(crate) struct Front {
     directory: Arc<Directory>,
     settings: Arc<Settings>,
     verifier: Verifier,
-    roles: roles::Roles,
-    backend: backend::Backend,
+    backend: Backend,
     metrics: Arc<Metrics>,
     events: Events,
 }
@@ -65,9 +62,8 @@ impl Front {
         events: Events,
     ) -> Arc<Self> {
         Arc::new(Self {
-            verifier: Verifier::new(client),
-            roles: roles::Roles::new(events.clone(), &settings),
-            backend: backend::Backend::new(&settings.emulator_url),
+            verifier: Verifier::new(client.clone()),
+            backend: Backend::new(client, &settings, events.clone()),
             directory,
             settings,
             metrics,
@@ -110,18 +106,18 @@ impl Front {
         let own_role = grant.as_ref().and_then(|grant| grant.role_arn());
         check_annotation(own_role, &request.role_arn, annotations.is_some())
             .map_err(|why| self.refuse(subject, &request.role_arn, &why))?;
-        let role = self.roles.find(&request.role_arn, &verified, audience).await?;
-        request.check_duration(role.max_session)?;
-        let trust = role
-            .trust
-            .as_ref()
-            .map_err(|problem| format!("its trust policy is none that IAM accepts: {problem}"));
-        trust
-            .and_then(|trust| self.check_trust(trust, &request, &verified))
-            .map_err(|why| self.refuse(subject, &request.role_arn, &why))?;
-        let credentials = self.backend.credentials(&request).await?;
-        tracing::info!(subject = %verified.subject, role = %request.role_arn, session = request.session_name, "credentials handed out");
-        Ok(response::assumed(&request, &verified, audience, &credentials))
+        let opened = self.backend.open_session(&request, &verified, audience).await;
+        let session = opened.map_err(|refusal| match refusal {
+            Refusal::Answer(error) => error,
+            Refusal::Denied(why) => self.refuse(subject, &request.role_arn, &why),
+        })?;
+        tracing::info!(subject = %verified.subject, role = %request.role_arn, session = session.name, "credentials handed out");
+        Ok(response::assumed(
+            &request.role_arn,
+            &verified,
+            audience,
+            &session,
+        ))
     }
 
     /// The ServiceAccount of a token. One that is not the one the token was made for may just be old news.
@@ -134,35 +130,6 @@ impl Front {
             }
             _ => known,
         }
-    }
-
-    /// Whether the role's trust policy lets the token in, as AWS would evaluate it.
-    fn check_trust(
-        &self,
-        trust: &TrustPolicy,
-        request: &AssumeRole,
-        verified: &Verified,
-    ) -> Result<(), String> {
-        let decision = evaluate(
-            trust,
-            &WebIdentityRequest {
-                role: &request.role_arn,
-                provider: verified.provider(),
-                aliases: &self.settings.issuer_aliases,
-                subject: &verified.subject.to_string(),
-                audiences: &verified.audiences,
-                session_name: &request.session_name,
-                claims: &BTreeMap::new(),
-                keys: &time_keys(OffsetDateTime::now_utc()),
-            },
-        );
-        if !decision.is_allowed() {
-            return Err(format!("its trust policy does not let it in: {decision}"));
-        }
-        for warning in &decision.warnings {
-            tracing::warn!(subject = %verified.subject, role = %request.role_arn, %warning, "an open trust policy");
-        }
-        Ok(())
     }
 
     /// A refusal: AWS gives no reason, so it goes into the log and an Event of the ServiceAccount.
@@ -187,19 +154,6 @@ fn check_annotation(annotated: Option<&str>, requested: &RoleArn, exists: bool) 
         None if exists => Err("the ServiceAccount has no role-arn annotation".to_owned()),
         None => Err("the ServiceAccount does not exist".to_owned()),
     }
-}
-
-/// The condition keys of the time (IAM User Guide, "AWS global condition context keys").
-fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
-    let text = now
-        .replace_nanosecond(0)
-        .unwrap_or(now)
-        .format(&Rfc3339)
-        .unwrap_or_default();
-    BTreeMap::from([
-        ("aws:CurrentTime".to_owned(), vec![text]),
-        ("aws:EpochTime".to_owned(), vec![now.unix_timestamp().to_string()]),
-    ])
 }
 
 /// Serves until dropped.

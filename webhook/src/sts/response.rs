@@ -1,13 +1,14 @@
 //! STS answers and errors, in AWS's XML.
 
-use aws_sdk_sts::types::Credentials;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use quick_xml::escape::escape;
 use uuid::Uuid;
 
-use super::query::AssumeRole;
+use irsa_emu_core::role_arn::RoleArn;
+
+use super::backend::Session;
 use super::token::Verified;
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -58,6 +59,23 @@ impl StsError {
         Self::new(StatusCode::BAD_REQUEST, "MalformedPolicyDocument", message)
     }
 
+    pub(crate) fn packed_policy_too_large(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "PackedPolicyTooLarge", message)
+    }
+
+    pub(crate) fn region_disabled(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "RegionDisabledException", message)
+    }
+
+    /// Real AWS is behind the front, and has a host of its own for everything else.
+    pub(crate) fn only_web_identity() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidAction",
+            "Only AssumeRoleWithWebIdentity is answered here: other actions belong to AWS's own endpoints",
+        )
+    }
+
     /// The cluster's keys could not be had; SDKs try again.
     pub(crate) fn idp_communication(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "IDPCommunicationError", message)
@@ -86,14 +104,9 @@ impl StsError {
 }
 
 /// The complete answer to a successful exchange.
-pub(crate) fn assumed(
-    request: &AssumeRole,
-    verified: &Verified,
-    audience: &str,
-    credentials: &Credentials,
-) -> String {
-    let role = &request.role_arn;
-    let (account, name, session) = (role.account(), role.name(), escape(&request.session_name));
+pub(crate) fn assumed(role: &RoleArn, verified: &Verified, audience: &str, opened: &Session) -> String {
+    let (account, name, session) = (role.account(), role.name(), escape(&opened.name));
+    let credentials = &opened.credentials;
     let arn = format!(
         "arn:{}:sts::{account}:assumed-role/{name}/{session}",
         role.partition()
@@ -112,7 +125,7 @@ pub(crate) fn assumed(
          <ResponseMetadata>\n    <RequestId>{}</RequestId>\n  </ResponseMetadata>\n</AssumeRoleWithWebIdentityResponse>\n",
         escape(verified.subject.to_string()),
         escape(audience),
-        role_id(account, name),
+        escape(&opened.role_id),
         escape(credentials.access_key_id()),
         escape(credentials.secret_access_key()),
         escape(credentials.session_token()),
@@ -123,10 +136,10 @@ pub(crate) fn assumed(
 }
 
 /// An id in the form of IAM's unique ids (`AROA` and 17 characters), the same for the same role.
-fn role_id(account: &str, name: &str) -> String {
+pub(super) fn role_id(role: &RoleArn) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    (account, name).hash(&mut hasher);
+    (role.account(), role.name()).hash(&mut hasher);
     format!("AROA{:017X}", hasher.finish())
 }
 
@@ -141,20 +154,9 @@ pub(crate) fn xml(status: StatusCode, text: String) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use aws_sdk_sts::types::Credentials;
 
     use super::*;
-
-    fn parameters(session: &str) -> BTreeMap<String, String> {
-        [
-            ("RoleArn", "arn:aws:iam::123456789012:role/team/app"),
-            ("RoleSessionName", session),
-            ("Version", "2011-06-15"),
-            ("WebIdentityToken", "a.b.c"),
-        ]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .into()
-    }
 
     #[test]
     fn a_good_answer_is_complete() {
@@ -166,12 +168,13 @@ mod tests {
             .expiration(aws_sdk_sts::primitives::DateTime::from_secs(1_790_000_000))
             .build()
             .unwrap();
-        let text = assumed(
-            &AssumeRole::read(&parameters("pod-1")).unwrap(),
-            &verified,
-            "sts.amazonaws.com",
-            &credentials,
-        );
+        let role = RoleArn::parse("arn:aws:iam::123456789012:role/team/app").unwrap();
+        let opened = Session {
+            credentials,
+            name: "pod-1".into(),
+            role_id: role_id(&role),
+        };
+        let text = assumed(&role, &verified, "sts.amazonaws.com", &opened);
         let masked: Vec<&str> = text.lines().filter(|line| !line.contains("RequestId>")).collect();
         insta::assert_snapshot!(masked.join("\n"));
     }

@@ -79,6 +79,8 @@ pub(crate) struct Verified {
     pub(crate) audiences: Vec<String>,
     /// The uid of the ServiceAccount that the token was made for; another one of the same name is another.
     uid: Option<String>,
+    /// The Pod that the token was made for.
+    pod: Option<BoundPod>,
 }
 
 impl Verified {
@@ -100,6 +102,16 @@ impl Verified {
         }
     }
 
+    /// Name of the Pod that the token was made for.
+    pub(crate) fn pod_name(&self) -> Option<&str> {
+        self.pod.as_ref().map(|pod| pod.name.as_str())
+    }
+
+    /// Uid of the Pod that the token was made for.
+    pub(crate) fn pod_uid(&self) -> Option<&str> {
+        self.pod.as_ref().map(|pod| pod.uid.as_str())
+    }
+
     /// The issuer as ARNs and trust policies name it: without its scheme.
     pub(crate) fn provider(&self) -> &str {
         self.issuer.strip_prefix("https://").unwrap_or(&self.issuer)
@@ -117,6 +129,10 @@ impl Verified {
             issuer: "https://kubernetes.default.svc.cluster.local".into(),
             audiences: vec!["sts.amazonaws.com".into()],
             uid: Some("u-1".into()),
+            pod: Some(BoundPod {
+                name: "p".into(),
+                uid: "u-2".into(),
+            }),
         }
     }
 }
@@ -135,11 +151,19 @@ struct Claims {
 #[derive(Deserialize)]
 struct Bound {
     serviceaccount: Option<BoundAccount>,
+    pod: Option<BoundPod>,
 }
 
 #[derive(Deserialize)]
 struct BoundAccount {
     uid: Option<String>,
+}
+
+/// The Pod of a projected token.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct BoundPod {
+    name: String,
+    uid: String,
 }
 
 /// The keys by which the cluster signs, and the name that it signs with.
@@ -262,14 +286,16 @@ fn verify(token: &WebIdentityToken, keys: &Keys) -> Result<Verified, StsError> {
     let subject = Subject::parse(&claims.sub).ok_or_else(|| {
         StsError::invalid_token("The ID Token's subject is not a Kubernetes ServiceAccount")
     })?;
+    let (account, pod) = match claims.bound {
+        Some(bound) => (bound.serviceaccount, bound.pod),
+        None => (None, None),
+    };
     Ok(Verified {
         subject,
         issuer: claims.iss,
         audiences: claims.aud,
-        uid: claims
-            .bound
-            .and_then(|bound| bound.serviceaccount)
-            .and_then(|account| account.uid),
+        uid: account.and_then(|account| account.uid),
+        pod,
     })
 }
 

@@ -96,7 +96,7 @@ fn injected(pod: &Value) -> Value {
     pod["metadata"] = metadata;
     let config = InjectConfig {
         region: Some(REGION.to_owned()),
-        emulator_url: String::new(),
+        emulator_url: None,
         sts_url: String::new(),
         sidecar_image: String::new(),
         native_sidecars: true,

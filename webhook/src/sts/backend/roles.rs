@@ -10,8 +10,9 @@ use irsa_emu_core::trust_policy::{PolicyError, TrustPolicy};
 use kube::runtime::events::EventType;
 use serde_json::json;
 
-use super::response::StsError;
-use super::token::Verified;
+use super::super::response::StsError;
+use super::super::token::Verified;
+use super::Refusal;
 use crate::args::{self, Settings};
 use crate::aws::{Emulator, explain};
 use crate::events::Events;
@@ -33,7 +34,7 @@ pub(super) struct FoundRole {
 }
 
 /// Looks for roles, and makes them where the install says so.
-pub(crate) struct Roles {
+pub(super) struct Roles {
     emulator: Emulator,
     mode: args::Roles,
     events: Events,
@@ -41,9 +42,9 @@ pub(crate) struct Roles {
 }
 
 impl Roles {
-    pub(crate) fn new(events: Events, settings: &Settings) -> Self {
+    pub(super) fn new(emulator: Emulator, events: Events, settings: &Settings) -> Self {
         Self {
-            emulator: Emulator::new(&settings.emulator_url),
+            emulator,
             mode: settings.roles,
             events,
             seen: Mutex::new(HashMap::new()),
@@ -56,7 +57,7 @@ impl Roles {
         role: &RoleArn,
         verified: &Verified,
         audience: &str,
-    ) -> Result<Arc<FoundRole>, StsError> {
+    ) -> Result<Arc<FoundRole>, Refusal> {
         if let Some(found) = self.seen_lately(role) {
             return Ok(found);
         }
@@ -70,13 +71,10 @@ impl Roles {
             {
                 match self.mode {
                     args::Roles::Auto => self.make(&iam, role, verified, audience).await?,
-                    args::Roles::Strict => {
-                        tracing::warn!(subject = %verified.subject, role = %role, "refused: the role does not exist");
-                        return Err(StsError::access_denied());
-                    }
+                    args::Roles::Strict => return Err(Refusal::Denied("the role does not exist".to_owned())),
                 }
             }
-            Err(error) => return Err(unavailable("GetRole", &error)),
+            Err(error) => return Err(unavailable("GetRole", &error).into()),
         };
         let found = Arc::new(found);
         self.remember(role, &found);
@@ -89,7 +87,7 @@ impl Roles {
         role: &RoleArn,
         verified: &Verified,
         audience: &str,
-    ) -> Result<FoundRole, StsError> {
+    ) -> Result<FoundRole, Refusal> {
         let made = iam
             .create_role()
             .role_name(role.name())
@@ -124,7 +122,7 @@ impl Roles {
                 let answer = iam.get_role().role_name(role.name()).send().await;
                 read(role, answer.map_err(|error| unavailable("GetRole", &error))?.role)
             }
-            Err(error) => Err(unavailable("CreateRole", &error)),
+            Err(error) => Err(unavailable("CreateRole", &error).into()),
         }
     }
 
@@ -145,11 +143,11 @@ impl Roles {
 
 /// What matters of a role that IAM answered with. One of the same name below another path is not the role that was
 /// asked for.
-fn read(wanted: &RoleArn, role: Option<Role>) -> Result<FoundRole, StsError> {
+fn read(wanted: &RoleArn, role: Option<Role>) -> Result<FoundRole, Refusal> {
     let role = role.ok_or_else(|| StsError::unavailable("The emulator's IAM answered without a role"))?;
     if role.arn() != wanted.to_string() {
-        tracing::warn!(role = %wanted, there = role.arn(), "refused: the role of this name has another ARN");
-        return Err(StsError::access_denied());
+        let why = format!("the role of this name has another ARN, {}", role.arn());
+        return Err(Refusal::Denied(why));
     }
     // IAM answers with the document URL-encoded (RFC 3986).
     let encoded = role.assume_role_policy_document().unwrap_or_default();
@@ -209,7 +207,10 @@ mod tests {
             Some(role("arn:aws:iam::123456789012:role/app", "%7B%7D")),
         )
         .unwrap_err();
-        assert_eq!(error.code, "AccessDenied");
+        assert!(
+            matches!(&error, Refusal::Denied(why) if why.contains("arn:aws:iam::123456789012:role/app")),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -1,0 +1,183 @@
+//! The emulator: it hands out credentials of any role to anyone, so the role and its trust policy are judged before.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sts::types::{Credentials, PolicyDescriptorType};
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{Request, header};
+use axum::response::Response;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use irsa_emu_core::trust_policy::{IssuerAlias, TrustPolicy, WebIdentityRequest, evaluate};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::super::query::AssumeRole;
+use super::super::response::{StsError, role_id};
+use super::super::token::Verified;
+use super::providers::Providers;
+use super::roles::Roles;
+use super::{Refusal, Session};
+use crate::args::Settings;
+use crate::aws::{Emulator, explain};
+use crate::events::Events;
+
+/// Headers that belong to one connection and are never passed on (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [header::HeaderName; 6] = [
+    header::CONNECTION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::CONTENT_LENGTH,
+];
+
+/// The emulator behind the front.
+pub(in crate::sts) struct Emulated {
+    url: String,
+    emulator: Emulator,
+    client: Client<HttpConnector, Body>,
+    providers: Providers,
+    roles: Roles,
+    aliases: Vec<IssuerAlias>,
+}
+
+impl Emulated {
+    pub(super) fn new(url: &str, settings: &Settings, events: Events) -> Self {
+        let emulator = Emulator::new(url);
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            providers: Providers::new(emulator.clone(), settings),
+            roles: Roles::new(emulator.clone(), events, settings),
+            aliases: settings.issuer_aliases.clone(),
+            emulator,
+        }
+    }
+
+    /// Credentials of the role, in the role's own account, if AWS would hand them out.
+    pub(super) async fn open_session(
+        &self,
+        request: &AssumeRole,
+        verified: &Verified,
+        audience: &str,
+    ) -> Result<Session, Refusal> {
+        let arn = &request.role_arn;
+        self.providers.require(arn, verified, audience).await?;
+        let role = self.roles.find(arn, verified, audience).await?;
+        request.check_duration(role.max_session)?;
+        match &role.trust {
+            Ok(trust) => self.check_trust(trust, request, verified)?,
+            Err(problem) => {
+                let why = format!("its trust policy is none that IAM accepts: {problem}");
+                return Err(Refusal::Denied(why));
+            }
+        }
+        Ok(Session {
+            credentials: self.credentials(request).await?,
+            name: request.session_name.clone(),
+            role_id: role_id(arn),
+        })
+    }
+
+    /// Whether the role's trust policy lets the token in, as AWS would evaluate it.
+    fn check_trust(
+        &self,
+        trust: &TrustPolicy,
+        request: &AssumeRole,
+        verified: &Verified,
+    ) -> Result<(), Refusal> {
+        let decision = evaluate(
+            trust,
+            &WebIdentityRequest {
+                role: &request.role_arn,
+                provider: verified.provider(),
+                aliases: &self.aliases,
+                subject: &verified.subject.to_string(),
+                audiences: &verified.audiences,
+                session_name: &request.session_name,
+                claims: &BTreeMap::new(),
+                keys: &time_keys(OffsetDateTime::now_utc()),
+            },
+        );
+        if !decision.is_allowed() {
+            let why = format!("its trust policy does not let it in: {decision}");
+            return Err(Refusal::Denied(why));
+        }
+        for warning in &decision.warnings {
+            tracing::warn!(subject = %verified.subject, role = %request.role_arn, %warning, "an open trust policy");
+        }
+        Ok(())
+    }
+
+    async fn credentials(&self, request: &AssumeRole) -> Result<Credentials, StsError> {
+        let answer = self
+            .emulator
+            .sts()
+            .assume_role_with_web_identity()
+            .role_arn(request.role_arn.to_string())
+            .role_session_name(&request.session_name)
+            .web_identity_token(request.token.expose())
+            .duration_seconds(request.duration)
+            .set_policy(request.policy.clone())
+            .set_policy_arns(policy_arns(request))
+            .send()
+            .await;
+        let answer = answer.map_err(|error| {
+            tracing::warn!(error = explain(&error), "the emulator hands out no credentials");
+            StsError::unavailable("The emulator's STS does not answer")
+        })?;
+        answer
+            .credentials
+            .ok_or_else(|| StsError::unavailable("The emulator's STS answered without credentials"))
+    }
+
+    /// Passes a request of another action on as it came, and its answer back.
+    pub(super) async fn pass_on(&self, parts: Parts, body: Bytes) -> Response {
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut request = Request::builder()
+            .method(parts.method)
+            .uri(format!("{}{path}", self.url));
+        for (name, value) in parts
+            .headers
+            .iter()
+            .filter(|(name, _)| !HOP_BY_HOP.contains(name))
+        {
+            request = request.header(name, value);
+        }
+        let Ok(request) = request.body(Body::from(body)) else {
+            return StsError::validation("the request cannot be passed on").into_response();
+        };
+        match self.client.request(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                tracing::warn!(error = explain(&error), "the emulator does not answer");
+                StsError::unavailable("The emulator does not answer").into_response()
+            }
+        }
+    }
+}
+
+/// The managed policies of a session, as the SDK takes them.
+pub(super) fn policy_arns(request: &AssumeRole) -> Option<Vec<PolicyDescriptorType>> {
+    let arns = request
+        .policy_arns
+        .iter()
+        .map(|arn| PolicyDescriptorType::builder().arn(arn).build());
+    (!request.policy_arns.is_empty()).then(|| arns.collect())
+}
+
+/// The condition keys of the time (IAM User Guide, "AWS global condition context keys").
+fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
+    let text = now
+        .replace_nanosecond(0)
+        .unwrap_or(now)
+        .format(&Rfc3339)
+        .unwrap_or_default();
+    BTreeMap::from([
+        ("aws:CurrentTime".to_owned(), vec![text]),
+        ("aws:EpochTime".to_owned(), vec![now.unix_timestamp().to_string()]),
+    ])
+}

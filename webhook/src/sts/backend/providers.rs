@@ -1,0 +1,243 @@
+//! The OIDC provider of the cluster's issuer: AWS refuses a token whose issuer no provider of the role's account speaks
+//! for, or whose audience is not among the provider's client ids (IAM User Guide, "Create an OpenID Connect (OIDC) identity
+//! provider in IAM").
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_sdk_iam::Client;
+use irsa_emu_core::role_arn::RoleArn;
+use irsa_emu_core::trust_policy::IssuerAlias;
+
+use super::super::response::StsError;
+use super::super::token::Verified;
+use crate::args::{self, Settings};
+use crate::aws::{Emulator, explain};
+
+/// As long as a role is remembered: who registers a provider tries it at once.
+const REMEMBER: Duration = Duration::from_secs(3);
+/// More accounts than any laptop has; past this, nothing is remembered.
+const MAX_REMEMBERED: usize = 1_000;
+
+/// An account of a partition, as `arn:<partition>:iam::<account>`.
+type Place = String;
+
+/// Looks for providers, and registers them where the install makes what is missing.
+pub(super) struct Providers {
+    emulator: Emulator,
+    mode: args::Roles,
+    aliases: Vec<IssuerAlias>,
+    seen: Mutex<HashMap<Place, (Instant, Arc<Found>)>>,
+}
+
+/// The providers of an account that speak for this cluster.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    any: bool,
+    client_ids: BTreeSet<String>,
+}
+
+/// What is wrong with an account's providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    Provider,
+    ClientId,
+}
+
+impl Found {
+    fn lacks(&self, audience: &str) -> Option<Lack> {
+        match (self.any, self.client_ids.contains(audience)) {
+            (false, _) => Some(Lack::Provider),
+            (true, false) => Some(Lack::ClientId),
+            (true, true) => None,
+        }
+    }
+}
+
+impl Providers {
+    pub(super) fn new(emulator: Emulator, settings: &Settings) -> Self {
+        Self {
+            emulator,
+            mode: settings.roles,
+            aliases: settings.issuer_aliases.clone(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Whether the role's account has a provider that takes the token.
+    pub(super) async fn require(
+        &self,
+        role: &RoleArn,
+        verified: &Verified,
+        audience: &str,
+    ) -> Result<(), StsError> {
+        let place = format!("arn:{}:iam::{}", role.partition(), role.account());
+        let iam = self.emulator.iam(role.account(), role.partition());
+        let found = match self.seen_lately(&place) {
+            Some(found) if found.lacks(audience).is_none() => return Ok(()),
+            _ => self.look(&iam, verified.provider()).await?,
+        };
+        let own = format!("{place}:oidc-provider/{}", verified.provider());
+        match (found.lacks(audience), self.mode) {
+            (None, _) => {
+                self.remember(place, found);
+                Ok(())
+            }
+            (Some(Lack::Provider), args::Roles::Auto) => register(&iam, verified, audience).await,
+            (Some(Lack::ClientId), args::Roles::Auto) => add_client_id(&iam, &own, verified, audience).await,
+            (Some(Lack::Provider), args::Roles::Strict) => Err(StsError::invalid_token(&format!(
+                "No OpenIDConnect provider found in your account for {}",
+                verified.issuer
+            ))),
+            (Some(Lack::ClientId), args::Roles::Strict) => {
+                Err(StsError::invalid_token("Incorrect token audience"))
+            }
+        }
+    }
+
+    /// The providers of the cluster's issuer, or of one of its aliases, and what they take.
+    async fn look(&self, iam: &Client, issuer: &str) -> Result<Found, StsError> {
+        let list = iam.list_open_id_connect_providers().send().await;
+        let list = list.map_err(|error| unavailable("ListOpenIDConnectProviders", &error))?;
+        let mut found = Found::default();
+        for provider in list.open_id_connect_provider_list() {
+            let Some(arn) = provider
+                .arn()
+                .filter(|arn| speaks_for(arn, issuer, &self.aliases))
+            else {
+                continue;
+            };
+            let answer = iam
+                .get_open_id_connect_provider()
+                .open_id_connect_provider_arn(arn);
+            match answer.send().await {
+                Ok(answer) => {
+                    found.any = true;
+                    found.client_ids.extend(answer.client_id_list().iter().cloned());
+                }
+                // It went between the two calls.
+                Err(error)
+                    if error
+                        .as_service_error()
+                        .is_some_and(|e| e.is_no_such_entity_exception()) => {}
+                Err(error) => return Err(unavailable("GetOpenIDConnectProvider", &error)),
+            }
+        }
+        Ok(found)
+    }
+
+    fn seen_lately(&self, place: &str) -> Option<Arc<Found>> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, found) = seen.get(place)?;
+        (at.elapsed() < REMEMBER).then(|| Arc::clone(found))
+    }
+
+    fn remember(&self, place: Place, found: Found) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, (at, _)| at.elapsed() < REMEMBER);
+        if seen.len() < MAX_REMEMBERED {
+            seen.insert(place, (Instant::now(), Arc::new(found)));
+        }
+    }
+}
+
+/// Whether a provider is the cluster's: `arn:aws:iam::123456789012:oidc-provider/<issuer without its scheme>`.
+fn speaks_for(arn: &str, issuer: &str, aliases: &[IssuerAlias]) -> bool {
+    let url = arn.split_once(":oidc-provider/").map(|(_, url)| url);
+    url.is_some_and(|url| url == issuer || aliases.iter().any(|alias| alias.matches(url)))
+}
+
+async fn register(iam: &Client, verified: &Verified, audience: &str) -> Result<(), StsError> {
+    let made = iam
+        .create_open_id_connect_provider()
+        .url(&verified.issuer)
+        .client_id_list(audience)
+        .send()
+        .await;
+    match made {
+        Ok(_) => {
+            tracing::info!(
+                issuer = verified.issuer,
+                audience,
+                "registered the cluster's issuer"
+            );
+            Ok(())
+        }
+        // The keeper, or another replica, was faster.
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|e| e.is_entity_already_exists_exception()) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(unavailable("CreateOpenIDConnectProvider", &error)),
+    }
+}
+
+/// Adds the audience to the cluster's own provider; where only one of an alias is there, the own one is registered.
+async fn add_client_id(iam: &Client, own: &str, verified: &Verified, audience: &str) -> Result<(), StsError> {
+    let added = iam
+        .add_client_id_to_open_id_connect_provider()
+        .open_id_connect_provider_arn(own)
+        .client_id(audience)
+        .send()
+        .await;
+    match added {
+        Ok(_) => {
+            tracing::info!(
+                provider = own,
+                audience,
+                "added an audience to the cluster's issuer"
+            );
+            Ok(())
+        }
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|e| e.is_no_such_entity_exception()) =>
+        {
+            register(iam, verified, audience).await
+        }
+        Err(error) => Err(unavailable("AddClientIDToOpenIDConnectProvider", &error)),
+    }
+}
+
+fn unavailable(call: &str, error: &(dyn std::error::Error + 'static)) -> StsError {
+    tracing::warn!(call, error = explain(error), "the emulator does not answer");
+    StsError::unavailable("The emulator's IAM does not answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_speaks_for_its_issuer_and_an_alias_for_the_cluster() {
+        let issuer = "kubernetes.default.svc.cluster.local";
+        let eks = "oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF";
+        let arn = |url: &str| format!("arn:aws:iam::123456789012:oidc-provider/{url}");
+        assert!(speaks_for(&arn(issuer), issuer, &[]));
+        assert!(!speaks_for(&arn(eks), issuer, &[]));
+        assert!(speaks_for(&arn(eks), issuer, &[IssuerAlias::Eks]));
+        assert!(!speaks_for(
+            &arn("accounts.google.com"),
+            issuer,
+            &[IssuerAlias::Eks]
+        ));
+        assert!(!speaks_for("nonsense", issuer, &[IssuerAlias::Eks]));
+    }
+
+    #[test]
+    fn a_provider_takes_only_the_audiences_it_lists() {
+        let none = Found::default();
+        let one = Found {
+            any: true,
+            client_ids: BTreeSet::from(["sts.amazonaws.com".to_owned()]),
+        };
+        assert_eq!(none.lacks("sts.amazonaws.com"), Some(Lack::Provider));
+        assert_eq!(one.lacks("other"), Some(Lack::ClientId));
+        assert_eq!(one.lacks("sts.amazonaws.com"), None);
+    }
+}
