@@ -1,12 +1,16 @@
 //! What every command gets: where to report, which install, which cluster.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
 
 use crate::args::GlobalArgs;
 use crate::cluster::kubeconfig::Kubeconfigs;
 use crate::cluster::target::{self, Cluster};
-use crate::error::{CliError, ExitStatus};
+use crate::error::{CliError, Code, ExitStatus};
 use crate::exec::{CommandRunner, SystemRunner};
+use crate::output::Output;
 use crate::printer::Printer;
 use crate::progress::{Console, Progress};
 use crate::signals::Signals;
@@ -15,6 +19,8 @@ use crate::signals::Signals;
 pub struct App {
     /// Writes data and talk.
     pub printer: Printer,
+    /// Takes the answer.
+    pub output: Arc<Output>,
     /// Takes reports.
     pub progress: Box<dyn Progress>,
     /// Starts other programs.
@@ -33,7 +39,7 @@ pub struct App {
 
 impl App {
     /// Takes the options that every command has.
-    pub fn new(global: GlobalArgs, printer: Printer) -> Result<Self, CliError> {
+    pub fn new(global: GlobalArgs, printer: Printer, output: Arc<Output>) -> Result<Self, CliError> {
         let GlobalArgs {
             context,
             kubeconfig,
@@ -47,6 +53,7 @@ impl App {
         Ok(Self {
             progress: Box::new(Console::new(printer.clone())),
             printer,
+            output,
             runner: Box::new(SystemRunner),
             signals,
             instance: name,
@@ -54,6 +61,15 @@ impl App {
             kubeconfig,
             allowed_contexts: allow_context,
         })
+    }
+
+    /// Gives the answer of the command: as lines for people at once, or as data when the command has ended.
+    pub fn answer(&self, data: &impl Serialize, text: impl FnOnce(&Printer)) -> Result<(), CliError> {
+        if self.output.is_text() {
+            text(&self.printer);
+            return Ok(());
+        }
+        self.output.put(data)
     }
 
     /// The kubeconfig files in force.
@@ -65,10 +81,9 @@ impl App {
     /// The context of the install: the one that the user named, else that of the cluster that `up` makes.
     pub fn context_name(&self) -> Result<String, CliError> {
         let attempted = "choosing the cluster";
-        let config = self
-            .kubeconfigs()
-            .read()
-            .map_err(|error| CliError::new(ExitStatus::Usage, attempted, error))?;
+        let config = self.kubeconfigs().read().map_err(|error| {
+            CliError::new(ExitStatus::Usage, attempted, error).code(Code::KubeconfigInvalid)
+        })?;
         let known = |name: &str| config.contexts.iter().any(|context| context.name == name);
         match &self.context {
             Some(name) if known(name) => Ok(name.clone()),
@@ -84,7 +99,9 @@ impl App {
                     names.join(", ")
                 };
                 let why = format!("the kubeconfig has no context `{name}`; it has: {there}");
-                Err(CliError::because(ExitStatus::Usage, attempted, why).next("kubectl config get-contexts"))
+                Err(CliError::because(ExitStatus::Usage, attempted, why)
+                    .code(Code::ContextUnknown)
+                    .next("kubectl config get-contexts"))
             }
             None => {
                 let own = target::kind_context(&self.instance);
@@ -93,7 +110,9 @@ impl App {
                 }
                 let why =
                     format!("no cluster: the kubeconfig has no context `{own}`, and no --context was given");
-                Err(CliError::because(ExitStatus::Failed, attempted, why).next(self.command("up")))
+                Err(CliError::because(ExitStatus::Failed, attempted, why)
+                    .code(Code::NoCluster)
+                    .next(self.command("up")))
             }
         }
     }

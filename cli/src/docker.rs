@@ -14,7 +14,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use crate::error::{ExitStatus, Hint};
+use crate::error::{Code, ExitStatus, Hint};
 use crate::exec::CommandRunner;
 
 /// Label that kind puts on the container of every node.
@@ -90,6 +90,14 @@ impl Hint for DockerError {
                 ExitStatus::Prerequisite
             }
             Self::Api { .. } | Self::Command { .. } => ExitStatus::Failed,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::NotInstalled(_) => Code::DockerMissing,
+            Self::NotRunning { .. } | Self::Denied(_) | Self::Endpoint(_) => Code::DockerUnavailable,
+            Self::Api { .. } | Self::Command { .. } => Code::DockerFailed,
         }
     }
 }

@@ -6,6 +6,8 @@ pub const NAME: &str = "IRSA_EMU_NAME";
 pub const CONTEXT: &str = "IRSA_EMU_CONTEXT";
 /// Contexts beside the safe list, separated by commas: `--allow-context`.
 pub const ALLOW_CONTEXT: &str = "IRSA_EMU_ALLOW_CONTEXT";
+/// How the answer is printed: `--output`, where it is lines or the envelope.
+pub const OUTPUT: &str = "IRSA_EMU_OUTPUT";
 /// How progress is shown: `--progress`.
 pub const PROGRESS: &str = "IRSA_EMU_PROGRESS";
 /// Image of the nodes that kind makes: `up --node-image`.

@@ -1,7 +1,7 @@
 //! The only writer of stdout and stderr: data goes to stdout, talk to stderr.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::MultiProgress;
 
@@ -42,6 +42,7 @@ pub struct Printer {
     color_out: bool,
     color_err: bool,
     lines: Arc<MultiProgress>,
+    warnings: Arc<Mutex<Vec<String>>>,
 }
 
 impl Printer {
@@ -70,6 +71,7 @@ impl Printer {
             color_out,
             color_err,
             lines: Arc::new(MultiProgress::new()),
+            warnings: Arc::default(),
         }
     }
 
@@ -108,7 +110,19 @@ impl Printer {
 
     /// Writes a warning to stderr.
     pub fn warn(&self, text: &str) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.push(text.to_owned());
+        drop(warnings);
         self.talk(&format!("{} {text}", self.paint_err(Paint::Warn, "warning:")));
+    }
+
+    /// The warnings written so far.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Writes an error to stderr.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use crate::printer::{Paint, Printer};
 
@@ -24,6 +25,19 @@ pub trait Progress: Send + Sync {
     fn note(&self, text: &str);
     /// Something to mind.
     fn warn(&self, text: &str);
+    /// The steps that have ended so far.
+    fn taken(&self) -> Vec<StepTaken>;
+}
+
+/// A step that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepTaken {
+    /// What was done.
+    pub step: String,
+    /// Its result.
+    pub result: String,
+    /// How long it took.
+    pub seconds: f64,
 }
 
 #[derive(Debug)]
@@ -40,6 +54,7 @@ struct Step {
 pub struct Console {
     printer: Printer,
     current: Arc<Mutex<Option<Step>>>,
+    taken: Mutex<Vec<StepTaken>>,
 }
 
 impl Console {
@@ -50,7 +65,11 @@ impl Console {
         if !printer.redraws() && !printer.is_quiet() {
             tokio::spawn(heartbeat(printer.clone(), Arc::downgrade(&current)));
         }
-        Self { printer, current }
+        Self {
+            printer,
+            current,
+            taken: Mutex::default(),
+        }
     }
 
     fn end(&self, mark: &str, paint: Paint, result: &str) {
@@ -60,7 +79,13 @@ impl Console {
         if let Some(bar) = &step.bar {
             bar.finish_and_clear();
         }
-        let (mark, took) = (self.printer.paint_err(paint, mark), seconds(step.since.elapsed()));
+        let elapsed = step.since.elapsed();
+        lock(&self.taken).push(StepTaken {
+            step: step.what.clone(),
+            result: result.to_owned(),
+            seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+        });
+        let (mark, took) = (self.printer.paint_err(paint, mark), seconds(elapsed));
         let result = if result.is_empty() {
             String::new()
         } else {
@@ -119,6 +144,10 @@ impl Progress for Console {
     fn warn(&self, text: &str) {
         self.printer.warn(text);
     }
+
+    fn taken(&self) -> Vec<StepTaken> {
+        lock(&self.taken).clone()
+    }
 }
 
 impl Drop for Console {
@@ -138,6 +167,9 @@ impl Progress for Silent {
     fn failed(&self) {}
     fn note(&self, _: &str) {}
     fn warn(&self, _: &str) {}
+    fn taken(&self) -> Vec<StepTaken> {
+        Vec::new()
+    }
 }
 
 /// A duration for people: tenths of a second, whole seconds from ten on.

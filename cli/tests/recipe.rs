@@ -49,7 +49,7 @@ fn with_values(text: &str, args: &[&str]) -> Ran {
 
 #[test]
 fn the_values_of_the_demo_make_the_recipe() {
-    let ran = recipe(&["--values", VALUES, "--dry-run", "-o", "yaml"]);
+    let ran = recipe(&["--values", VALUES, "--dry-run", "-o", "manifest"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     insta::assert_snapshot!(ran.stdout);
 }

@@ -6,7 +6,7 @@ use irsa_emu_core::contract::EMULATOR_NODE_PORT;
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use crate::docker::Node;
-use crate::error::{ExitStatus, Hint};
+use crate::error::{Code, ExitStatus, Hint};
 use crate::exec::{CommandRunner, ExecError, Finished, Invocation};
 
 const TEMPLATE: &str = include_str!("../../../templates/kind.yaml");
@@ -46,6 +46,14 @@ impl Hint for KindError {
         match self {
             Self::Exec(ExecError::NotFound(_)) => ExitStatus::Prerequisite,
             Self::Exec(_) | Self::Failed { .. } | Self::Template(_) => ExitStatus::Failed,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Exec(ExecError::NotFound(_)) => Code::ToolMissing,
+            Self::Exec(_) | Self::Failed { .. } => Code::ToolFailed,
+            Self::Template(_) => Code::Failed,
         }
     }
 }

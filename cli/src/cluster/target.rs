@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::kubeconfig::Kubeconfigs;
-use crate::error::{Attempt, CliError, ExitStatus};
+use crate::error::{Attempt, CliError, Code, ExitStatus};
 
 /// How long an API server may take for its first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
@@ -48,13 +48,13 @@ impl Cluster {
                 context: context.to_owned(),
                 version: version.git_version,
             }),
-            Ok(Err(error)) => Err(CliError::failed(attempted(), error)),
+            Ok(Err(error)) => Err(CliError::failed(attempted(), error).code(Code::ClusterUnreachable)),
             Err(_) => {
                 let why = format!(
                     "the API server gave no answer within {} s",
                     FIRST_ANSWER.as_secs()
                 );
-                Err(CliError::because(ExitStatus::Failed, attempted(), why))
+                Err(CliError::because(ExitStatus::Failed, attempted(), why).code(Code::ClusterUnreachable))
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -11,8 +12,9 @@ use crate::cluster::kind::Kind;
 use crate::cluster::ready::POLL;
 use crate::cluster::target::{Cluster, kind_context};
 use crate::docker::Docker;
-use crate::error::{Attempt, CliError, ExitStatus};
+use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::removal::{self, Owned};
+use crate::output::OutputArgs;
 use crate::progress::seconds;
 
 /// How long an API server that may be dead already is asked.
@@ -27,6 +29,32 @@ pub struct DownArgs {
     /// How long it may take, such as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = args::duration)]
     timeout: Duration,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What was removed, or would be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Removal {
+    context: String,
+    dry_run: bool,
+    removed: Vec<String>,
+}
+
+impl Removal {
+    /// Gives the answer: with --dry-run what would be removed is data, else `told` says it all.
+    fn answer(self, app: &App, told: &str) -> Result<ExitStatus, CliError> {
+        app.answer(&self, |printer| {
+            for thing in self.removed.iter().filter(|_| self.dry_run) {
+                printer.data(thing);
+            }
+        })?;
+        if !told.is_empty() {
+            app.printer.talk(told);
+        }
+        Ok(ExitStatus::Ok)
+    }
 }
 
 /// Removes what `up` made.
@@ -57,26 +85,26 @@ async fn kind_cluster(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError
     let kind = Kind::find(app.runner.as_ref(), app.kubeconfig.clone())
         .map_err(|error| CliError::hinted("finding kind", error))?;
     let listing = |error| CliError::hinted("listing the nodes", error);
+    let removed = |removed| Removal {
+        context: kind_context(name),
+        dry_run: args.dry_run,
+        removed,
+    };
     let nodes = docker.kind_nodes(name).await.map_err(listing)?;
     let in_kubeconfig = knows(app, name)?;
     if nodes.is_empty() && !in_kubeconfig {
-        app.printer
-            .talk(&format!("nothing to remove: there is no cluster {name}"));
-        return Ok(ExitStatus::Ok);
+        let told = format!("nothing to remove: there is no cluster {name}");
+        return removed(Vec::new()).answer(app, &told);
     }
     let volumes: Vec<String> = nodes.iter().flat_map(|node| node.volumes.clone()).collect();
+    let containers = nodes.iter().map(|node| format!("container {}", node.name));
+    let entry = in_kubeconfig.then(|| format!("kubeconfig entry {}", kind_context(name)));
+    let things: Vec<String> = containers
+        .chain(volumes.iter().map(|volume| format!("volume {volume}")))
+        .chain(entry)
+        .collect();
     if args.dry_run {
-        for node in &nodes {
-            app.printer.data(&format!("container {}", node.name));
-        }
-        for volume in &volumes {
-            app.printer.data(&format!("volume {volume}"));
-        }
-        if in_kubeconfig {
-            app.printer
-                .data(&format!("kubeconfig entry {}", kind_context(name)));
-        }
-        return Ok(ExitStatus::Ok);
+        return removed(things).answer(app, "");
     }
     if in_kubeconfig && nodes.iter().any(|node| node.running) {
         unregister(app, name).await;
@@ -91,7 +119,7 @@ async fn kind_cluster(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError
     let left = left_behind(app, &docker, &volumes).await?;
     if !left.is_empty() {
         let why = format!("kind reported success, but this is left: {}", left.join(", "));
-        let error = CliError::because(ExitStatus::Failed, attempted, why);
+        let error = CliError::because(ExitStatus::Failed, attempted, why).code(Code::LeftBehind);
         return Err(error.next(format!("docker rm --force --volumes {name}-control-plane")));
     }
     // kind takes its own context out; a current context that is another stays.
@@ -105,7 +133,7 @@ async fn kind_cluster(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError
     }
     app.progress
         .done("containers, volumes and kubeconfig entry are gone");
-    Ok(ExitStatus::Ok)
+    removed(things).answer(app, "")
 }
 
 fn knows(app: &App, cluster: &str) -> Result<bool, CliError> {
@@ -169,19 +197,22 @@ async fn from_existing(args: &DownArgs, app: &App) -> Result<ExitStatus, CliErro
     let owned = removal::owned(&client, &app.instance)
         .await
         .attempting(attempted)?;
+    let removed = |removed| Removal {
+        context: context.clone(),
+        dry_run: args.dry_run,
+        removed,
+    };
     if registrations.is_empty() && owned.is_empty() {
-        app.printer.talk(&format!(
+        let told = format!(
             "nothing to remove: the cluster of context `{context}` has nothing of irsa-emu `{}`",
             app.instance
-        ));
-        return Ok(ExitStatus::Ok);
+        );
+        return removed(Vec::new()).answer(app, &told);
     }
     let all: Vec<Owned> = registrations.into_iter().chain(owned).collect();
+    let things: Vec<String> = all.iter().map(Owned::title).collect();
     if args.dry_run {
-        for object in &all {
-            app.printer.data(&object.title());
-        }
-        return Ok(ExitStatus::Ok);
+        return removed(things).answer(app, "");
     }
     app.progress.step(&format!("removing irsa-emu from {context}"));
     for object in &all {
@@ -201,12 +232,14 @@ async fn from_existing(args: &DownArgs, app: &App) -> Result<ExitStatus, CliErro
         let Some(first) = left.first() else { break };
         if Instant::now() >= deadline {
             let why = format!("still there after {}: {}", seconds(args.timeout), left.join(", "));
-            return Err(CliError::because(ExitStatus::Timeout, attempted(), why).next(app.command("down")));
+            return Err(CliError::because(ExitStatus::Timeout, attempted(), why)
+                .code(Code::LeftBehind)
+                .next(app.command("down")));
         }
         app.progress.detail(&format!("waiting for the end of {first}"));
         tokio::time::sleep(POLL).await;
     }
     app.progress
         .done(&format!("{} objects are gone; the cluster stays", all.len()));
-    Ok(ExitStatus::Ok)
+    removed(things).answer(app, "")
 }

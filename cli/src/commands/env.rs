@@ -4,17 +4,16 @@ use clap::{Args, ValueEnum};
 use irsa_emu_core::contract::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, EMULATOR, EMULATOR_PORT, NAMESPACE, env as names,
 };
-use irsa_emu_core::recipe::Recipe;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::ListParams;
 
 use crate::app::App;
 use crate::cluster::kind;
 use crate::cluster::target::{Cluster, kind_cluster};
 use crate::docker::Docker;
-use crate::error::{Attempt, CliError, ExitStatus};
+use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::{HOST_ENDPOINT, REGION};
+use crate::recipe::installed;
 use crate::recipe::wiring::shell_quoted;
 
 /// Options of `irsa-emu env`.
@@ -46,7 +45,9 @@ pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
         .attempting(attempted)?;
     let Some(namespace) = namespace else {
         let why = "irsa-emu is not installed there";
-        return Err(CliError::because(ExitStatus::Prerequisite, attempted(), why).next(app.command("up")));
+        return Err(CliError::because(ExitStatus::Prerequisite, attempted(), why)
+            .code(Code::NotInstalled)
+            .next(app.command("up")));
     };
     let mut recorded = namespace.metadata.annotations.unwrap_or_default();
     let endpoint = match recorded.remove(HOST_ENDPOINT) {
@@ -57,9 +58,11 @@ pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
         .remove(REGION)
         .unwrap_or_else(|| DEFAULT_REGION.to_owned());
     // A tool that cannot ask for Recipes still gets to the emulator.
-    let account = account(&cluster)
-        .await
-        .unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
+    let recipes = installed::list(&cluster.client).await.unwrap_or_default();
+    let account = recipes
+        .into_iter()
+        .next()
+        .map_or_else(|| DEFAULT_ACCOUNT.to_owned(), |recipe| recipe.spec.account);
     app.printer
         .data(&render(output, &variables(endpoint, region, account)));
     Ok(ExitStatus::Ok)
@@ -114,22 +117,6 @@ service/{EMULATOR} {EMULATOR_PORT}",
         cluster.context
     ));
     format!("http://127.0.0.1:{EMULATOR_PORT}")
-}
-
-/// The account of the Recipe that is oldest.
-async fn account(cluster: &Cluster) -> Option<String> {
-    let api = Api::<Recipe>::all(cluster.client.clone());
-    let mut recipes = api.list(&ListParams::default()).await.ok()?.items;
-    recipes.sort_by(|a, b| {
-        let key = |recipe: &Recipe| {
-            (
-                recipe.metadata.creation_timestamp.clone(),
-                recipe.metadata.name.clone(),
-            )
-        };
-        key(a).cmp(&key(b))
-    });
-    recipes.into_iter().next().map(|recipe| recipe.spec.account)
 }
 
 #[cfg(test)]

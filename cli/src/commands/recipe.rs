@@ -17,10 +17,11 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::args;
-use crate::error::{Attempt, CliError, ExitStatus};
+use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::{self, Applied, ApplyError, Manifest};
+use crate::output::OutputArgs;
 use crate::progress::seconds;
-use crate::recipe::catalog::{self, BUILT_IN, Found};
+use crate::recipe::catalog::{self, BUILT_IN, CatalogError, Found};
 use crate::recipe::values;
 use crate::recipe::wiring::{self, shell_quoted};
 
@@ -37,12 +38,14 @@ pub struct RecipeArgs {
 #[derive(Debug, Subcommand)]
 enum RecipeVerb {
     /// List the recipes that come with irsa-emu
-    List,
+    List(OutputArgs),
     /// Print the file of a recipe, with its parameters
     Show {
         /// Name of a recipe, or a file
         #[arg(value_name = "NAME|FILE")]
         recipe: String,
+        #[command(flatten)]
+        output: OutputArgs,
     },
 }
 
@@ -81,10 +84,12 @@ struct MakeArgs {
 enum Format {
     /// For people
     Text,
-    /// One JSON object
+    /// One JSON object for programs
     Json,
-    /// The Recipe, as kubectl takes it
+    /// The same as YAML
     Yaml,
+    /// The Recipe, as kubectl takes it
+    Manifest,
     /// Variables for an app that is wired by hand
     Env,
     /// Helm values that the app needs beside its own
@@ -102,8 +107,8 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 pub async fn run(args: RecipeArgs, app: &App) -> Result<ExitStatus, CliError> {
     let RecipeArgs { verb, make } = args;
     match (verb, make.recipe.clone()) {
-        (Some(RecipeVerb::Show { recipe }), _) => show(&recipe, app),
-        (Some(RecipeVerb::List), _) | (None, None) => Ok(list(app)),
+        (Some(RecipeVerb::Show { recipe, output: _ }), _) => show(&recipe, app),
+        (Some(RecipeVerb::List(_)), _) | (None, None) => list(app),
         (None, Some(name)) => {
             Make {
                 args: &make,
@@ -116,23 +121,32 @@ pub async fn run(args: RecipeArgs, app: &App) -> Result<ExitStatus, CliError> {
     }
 }
 
-fn list(app: &App) -> ExitStatus {
-    for recipe in BUILT_IN {
-        app.printer.data(&format!("{}  {}", recipe.name, recipe.summary));
-    }
-    app.printer
-        .talk("next: irsa-emu recipe show NAME, or irsa-emu recipe NAME --values values.yaml");
-    ExitStatus::Ok
+fn list(app: &App) -> Result<ExitStatus, CliError> {
+    let data = BUILT_IN.map(|recipe| json!({"name": recipe.name, "summary": recipe.summary}));
+    app.answer(&data, |printer| {
+        for recipe in BUILT_IN {
+            printer.data(&format!("{}  {}", recipe.name, recipe.summary));
+        }
+        printer.talk("next: irsa-emu recipe show NAME, or irsa-emu recipe NAME --values values.yaml");
+    })?;
+    Ok(ExitStatus::Ok)
 }
 
 fn show(name: &str, app: &App) -> Result<ExitStatus, CliError> {
     let (text, _) = catalog::text(name).map_err(|error| unusable(name, error))?;
-    app.printer.data(text.trim_end());
+    let data = json!({"name": name, "text": text});
+    app.answer(&data, |printer| printer.data(text.trim_end()))?;
     Ok(ExitStatus::Ok)
 }
 
-fn unusable(name: &str, error: catalog::CatalogError) -> CliError {
-    CliError::new(ExitStatus::Usage, format!("finding the recipe {name}"), error).next("irsa-emu recipe list")
+fn unusable(name: &str, error: CatalogError) -> CliError {
+    let code = match error {
+        CatalogError::Unknown { .. } | CatalogError::Unreadable { .. } => Code::RecipeUnknown,
+        CatalogError::Broken { .. } => Code::RecipeInvalid,
+    };
+    CliError::new(ExitStatus::Usage, format!("finding the recipe {name}"), error)
+        .code(code)
+        .next("irsa-emu recipe list")
 }
 
 struct Make<'a> {
@@ -146,8 +160,7 @@ impl Make<'_> {
         let found = catalog::find(&self.name).map_err(|error| unusable(&self.name, error))?;
         let recipe = self.recipe(&found).await?;
         if self.args.dry_run {
-            self.print(&recipe, None)?;
-            return Ok(ExitStatus::Ok);
+            return self.print(&recipe, None);
         }
         let client = self.app.connect().await?.client;
         let outcome = self.apply(&client, &recipe).await?;
@@ -156,9 +169,9 @@ impl Make<'_> {
         } else {
             self.wait(&client, &recipe).await?
         };
-        self.print(&recipe, Some(outcome))?;
+        let done = self.print(&recipe, Some(outcome))?;
         self.advise(&client, &recipe).await;
-        Ok(ExitStatus::Ok)
+        Ok(done)
     }
 
     /// The Recipe with its parameters filled in: from flags, then values, then defaults, then the user.
@@ -182,6 +195,7 @@ impl Make<'_> {
         }
         let mut recipe = found.file.instantiate(&given).map_err(|error: ParameterError| {
             CliError::new(ExitStatus::Usage, attempted(), error)
+                .code(Code::RecipeInvalid)
                 .next(format!("irsa-emu recipe show {}", shell_quoted(&found.title)))
         })?;
         let labels = recipe.metadata.labels.get_or_insert_default();
@@ -197,10 +211,13 @@ impl Make<'_> {
             let why = format!("no app's values are known for the recipe {}", found.title);
             let attempted = format!("reading the values {}", path.display());
             return Err(CliError::because(ExitStatus::Usage, attempted, why)
+                .code(Code::ValuesInvalid)
                 .next(format!("irsa-emu recipe show {}", shell_quoted(&found.title))));
         }
         let attempted = || format!("reading the values {}", path.display());
-        let wrong = |error: anyhow::Error| CliError::new(ExitStatus::Usage, attempted(), error);
+        let wrong = |error: anyhow::Error| {
+            CliError::new(ExitStatus::Usage, attempted(), error).code(Code::ValuesInvalid)
+        };
         let again = self.line("");
         let text = std::fs::read_to_string(path)
             .map_err(|error| wrong(error.into()).next("irsa-emu recipe show vault-awskms"))?;
@@ -247,7 +264,10 @@ impl Make<'_> {
             .map(|parameter| format!("--set {}={}", parameter.name, placeholder(&parameter.name)))
             .collect();
         let attempted = format!("filling in the recipe {}", found.title);
+        let names: Vec<&str> = missing.iter().map(|parameter| parameter.name.as_str()).collect();
         CliError::because(ExitStatus::Usage, attempted, format!("missing parameters:{list}"))
+            .code(Code::ParametersMissing)
+            .detail("parameters", names)
             .next(self.line(&flags.join(" ")))
     }
 
@@ -269,7 +289,9 @@ impl Make<'_> {
         let applied = manifests::apply(client, &manifest).await.map_err(|error| {
             if code(&error) == Some(404) {
                 let why = "the cluster does not know the kind Recipe: irsa-emu is not installed there";
-                CliError::because(ExitStatus::Prerequisite, attempted(), why).next(app.command("up"))
+                CliError::because(ExitStatus::Prerequisite, attempted(), why)
+                    .code(Code::NotInstalled)
+                    .next(app.command("up"))
             } else {
                 CliError::failed(attempted(), error)
             }
@@ -331,9 +353,10 @@ impl Make<'_> {
         }
     }
 
-    fn print(&self, recipe: &Recipe, outcome: Option<Applied>) -> Result<(), CliError> {
+    fn print(&self, recipe: &Recipe, outcome: Option<Applied>) -> Result<ExitStatus, CliError> {
         let printer = &self.app.printer;
         match self.args.output {
+            Format::Json | Format::Yaml => self.app.output.put(&self.data(recipe, outcome))?,
             Format::Text => {
                 let word = match (outcome, self.args.no_wait) {
                     (None, _) => "would make",
@@ -341,11 +364,10 @@ impl Make<'_> {
                     (Some(_), false) => "made",
                 };
                 printer.data(&format!("recipe {} {word}:", name_of(recipe)));
-                printer.data(&wiring::table(recipe));
+                printer.data(&wiring::table(&wiring::made(&recipe.spec)));
                 printer.data("to change in the app's own manifests and values: nothing");
             }
-            Format::Json => printer.data(&self.json(recipe, outcome).to_string()),
-            Format::Yaml => {
+            Format::Manifest => {
                 let mut recipe = recipe.clone();
                 recipe.status = None;
                 recipe.metadata = ObjectMeta {
@@ -364,23 +386,20 @@ impl Make<'_> {
             }
             Format::HelmValues => printer.data("# nothing to change: the values for EKS serve here, too\n{}"),
         }
-        Ok(())
+        Ok(ExitStatus::Ok)
     }
 
-    fn json(&self, recipe: &Recipe, outcome: Option<Applied>) -> serde_json::Value {
-        let status = match outcome {
+    fn data(&self, recipe: &Recipe, outcome: Option<Applied>) -> serde_json::Value {
+        let state = match outcome {
             None => "dry-run",
             Some(_) if self.args.no_wait => "applied",
             Some(_) => "ready",
         };
         let helm_values = json!({});
         json!({
-            "schemaVersion": 1, "command": "recipe", "status": status,
-            "data": {
-                "recipe": name_of(recipe), "applied": outcome.map(word),
-                "resources": wiring::made(&recipe.spec),
-                "env": wiring::variables(&recipe.spec), "helmValues": helm_values,
-            },
+            "recipe": name_of(recipe), "state": state, "applied": outcome.map(word),
+            "resources": wiring::made(&recipe.spec),
+            "env": wiring::variables(&recipe.spec), "helmValues": helm_values,
         })
     }
 

@@ -1,6 +1,6 @@
 //! `irsa-emu status`: what is there, and whether it works, at a glance.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use irsa_emu_core::contract::{
     EMULATOR, NAMESPACE, WEBHOOK, WEBHOOK_CONFIGURATION, emulator_url, sts_front_url,
 };
@@ -8,34 +8,25 @@ use irsa_emu_core::recipe::Recipe;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::ListParams;
 use kube::{Api, Client};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::app::App;
 use crate::checks::{image, scaled_down};
-use crate::error::{Attempt, CliError, ExitStatus};
+use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::{HOST_ENDPOINT, REGION, rollout};
-use crate::printer::Paint;
+use crate::output::OutputArgs;
+use crate::printer::{Paint, Printer};
+use crate::recipe::installed;
 
 /// Options of `irsa-emu status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// How it is printed
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Format,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Exit with 1 if something is not ready
     #[arg(long)]
     check: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// One JSON object
-    Json,
 }
 
 /// A part of the install.
@@ -65,7 +56,7 @@ struct Status {
 
 /// Shows what is there. Fails only where it could not ask, or with `--check`.
 pub async fn run(args: StatusArgs, app: &App) -> Result<ExitStatus, CliError> {
-    let StatusArgs { output, check } = args;
+    let StatusArgs { output: _, check } = args;
     let cluster = app.connect().await?;
     let client = &cluster.client;
     let attempted = || format!("asking the cluster of context `{}`", cluster.context);
@@ -75,13 +66,14 @@ pub async fn run(args: StatusArgs, app: &App) -> Result<ExitStatus, CliError> {
         part(client, WEBHOOK),
         part(client, EMULATOR),
         registration(client),
-        recipes(client),
+        installed::list(client),
     )
     .attempting(attempted)?;
     let mut annotations = namespace
         .and_then(|found| found.metadata.annotations)
         .unwrap_or_default();
     let parts = vec![webhook, registered, emulator];
+    let recipes: Vec<Part> = recipes.iter().map(recipe).collect();
     let status = Status {
         ready: parts.iter().chain(&recipes).all(|part| part.ready),
         context: cluster.context.clone(),
@@ -94,18 +86,35 @@ pub async fn run(args: StatusArgs, app: &App) -> Result<ExitStatus, CliError> {
         parts,
         recipes,
     };
-    match output {
-        Format::Text => print_text(&status, app),
-        Format::Json => {
-            let envelope = json!({"schemaVersion": 1, "command": "status", "data": status});
-            app.printer.data(&envelope.to_string());
-        }
+    app.answer(&status, |printer| print_text(&status, printer))?;
+    if status.ready {
+        return Ok(ExitStatus::Ok);
     }
-    Ok(if check && !status.ready {
-        ExitStatus::Failed
-    } else {
-        ExitStatus::Ok
-    })
+    if check {
+        return Err(not_ready(&status).next(app.command("doctor")));
+    }
+    app.printer.talk(&format!("next: {}", app.command("doctor")));
+    Ok(ExitStatus::Ok)
+}
+
+fn not_ready(status: &Status) -> CliError {
+    let lacking: Vec<String> = status
+        .parts
+        .iter()
+        .chain(&status.recipes)
+        .filter(|part| !part.ready)
+        .map(|part| format!("{} ({})", part.name, part.detail))
+        .collect();
+    let attempted = format!(
+        "looking whether irsa-emu in the cluster of context `{}` is ready",
+        status.context
+    );
+    CliError::because(
+        ExitStatus::Failed,
+        attempted,
+        format!("not ready: {}", lacking.join(", ")),
+    )
+    .code(Code::NotReady)
 }
 
 async fn part(client: &Client, name: &str) -> Result<Part, kube::Error> {
@@ -141,37 +150,16 @@ async fn registration(client: &Client) -> Result<Part, kube::Error> {
     })
 }
 
-async fn recipes(client: &Client) -> Result<Vec<Part>, kube::Error> {
-    match Api::<Recipe>::all(client.clone())
-        .list(&ListParams::default())
-        .await
-    {
-        Ok(list) => Ok(list.items.iter().map(recipe).collect()),
-        // Without the definition there is no Recipe.
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
 fn recipe(recipe: &Recipe) -> Part {
-    let generation = recipe.metadata.generation.unwrap_or_default();
-    let status = recipe.status.as_ref();
-    let ready = status.is_some_and(|status| status.is_ready(generation));
-    let condition = status.and_then(|status| status.conditions.iter().find(|found| found.r#type == "Ready"));
-    let detail = match condition {
-        None => "not seen by the keeper yet".to_owned(),
-        Some(condition) if ready => condition.reason.clone(),
-        Some(condition) => format!("{}: {}", condition.reason, condition.message),
-    };
+    let state = installed::state(recipe);
     Part {
         name: recipe.metadata.name.clone().unwrap_or_default(),
-        ready,
-        detail,
+        ready: state.ready,
+        detail: state.detail,
     }
 }
 
-fn print_text(status: &Status, app: &App) {
-    let printer = &app.printer;
+fn print_text(status: &Status, printer: &Printer) {
     let none = || "none".to_owned();
     printer.data(&format!(
         "context:     {} (Kubernetes {})",
@@ -203,33 +191,5 @@ fn print_text(status: &Status, app: &App) {
     }
     if status.recipes.is_empty() {
         printer.data("recipes: none");
-    }
-    if !status.ready {
-        printer.talk(&format!("next: {}", app.command("doctor")));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn given(status: &serde_json::Value) -> Recipe {
-        serde_json::from_value(json!({
-            "apiVersion": "irsa-emu.dev/v1alpha1", "kind": "Recipe", "metadata": {"name": "r", "generation": 2},
-            "spec": {"account": "123456789012", "region": "us-east-1"}, "status": status,
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn a_recipe_is_ready_only_for_the_generation_that_was_seen() {
-        let condition = json!({"type": "Ready", "status": "True", "reason": "AllPresent", "message": "m",
-            "lastTransitionTime": "2026-01-01T00:00:00Z"});
-        let seen =
-            |generation: i64| given(&json!({"observedGeneration": generation, "conditions": [condition]}));
-        assert!(recipe(&seen(2)).ready);
-        assert_eq!(recipe(&seen(2)).detail, "AllPresent");
-        assert!(!recipe(&seen(1)).ready);
-        assert_eq!(recipe(&given(&json!(null))).detail, "not seen by the keeper yet");
     }
 }

@@ -1,33 +1,23 @@
 //! `irsa-emu version`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use serde_json::json;
 
 use crate::app::App;
-use crate::error::ExitStatus;
+use crate::error::{CliError, ExitStatus};
+use crate::output::OutputArgs;
 
 /// Options of `irsa-emu version`.
 #[derive(Debug, Args)]
 pub struct VersionArgs {
-    /// How it is printed
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Format,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Prints the version.
-#[must_use]
-pub fn run(args: &VersionArgs, app: &App) -> ExitStatus {
+pub fn run(args: &VersionArgs, app: &App) -> Result<ExitStatus, CliError> {
+    let VersionArgs { output: _ } = args;
     let version = env!("CARGO_PKG_VERSION");
-    match args.output {
-        Format::Text => app.printer.data(version),
-        Format::Json => app
-            .printer
-            .data(&serde_json::json!({ "version": version }).to_string()),
-    }
-    ExitStatus::Ok
+    app.answer(&json!({ "version": version }), |printer| printer.data(version))?;
+    Ok(ExitStatus::Ok)
 }

@@ -4,7 +4,7 @@ use futures::StreamExt;
 
 use super::OwnImage;
 use crate::docker::{Docker, DockerError, Feed, Node};
-use crate::error::{ExitStatus, Hint};
+use crate::error::{Code, ExitStatus, Hint};
 
 /// Why an image is not on a node.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,13 @@ impl Hint for LoadError {
         match self {
             Self::Docker(error) => error.exit(),
             Self::NotThere { .. } | Self::Pull { .. } | Self::Architecture { .. } => ExitStatus::Failed,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Docker(error) => error.code(),
+            Self::NotThere { .. } | Self::Pull { .. } | Self::Architecture { .. } => Code::ImageUnusable,
         }
     }
 }

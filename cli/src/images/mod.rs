@@ -11,7 +11,7 @@ pub use archive::OwnImage;
 pub use elf::ElfProblem;
 pub use load::{Fetch, LoadError, Loaded, load_emulator, load_own};
 
-use crate::error::Hint;
+use crate::error::{Code, Hint};
 
 /// A program of ours that runs in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,13 @@ impl Hint for ImageError {
             )),
             Self::Unfit { .. } => Some(BUILD.to_owned()),
             Self::Archive(_) => None,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Missing { .. } | Self::Unfit { .. } => Code::ImageUnusable,
+            Self::Archive(_) => Code::Failed,
         }
     }
 }

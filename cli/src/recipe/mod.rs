@@ -2,5 +2,6 @@
 
 pub mod catalog;
 mod hcl;
+pub mod installed;
 pub mod values;
 pub mod wiring;

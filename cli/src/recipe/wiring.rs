@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use irsa_emu_core::contract::{self, env};
-use irsa_emu_core::recipe::{Recipe, RecipeSpec};
+use irsa_emu_core::recipe::RecipeSpec;
 use serde::Serialize;
 
 /// An AWS resource of a Recipe.
@@ -76,11 +76,10 @@ pub fn variables(spec: &RecipeSpec) -> BTreeMap<String, String> {
 
 /// The table of what is made.
 #[must_use]
-pub fn table(recipe: &Recipe) -> String {
-    let made = made(&recipe.spec);
+pub fn table(made: &[Made]) -> String {
     let width = made.iter().map(|made| made.arn.len()).max().unwrap_or_default();
     let mut text = String::new();
-    for made in &made {
+    for made in made {
         let detail = if made.detail.is_empty() {
             String::new()
         } else {

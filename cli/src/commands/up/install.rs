@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use irsa_emu_core::contract::{DEFAULT_EMULATOR_IMAGE, emulator_url};
+use irsa_emu_core::contract::DEFAULT_EMULATOR_IMAGE;
 
 use super::options::{Provider, name_of};
 use super::place::Place;
 use super::{Made, Up};
 use crate::cluster::target::Cluster;
-use crate::error::{Attempt, CliError, ExitStatus};
+use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::images::{self, Fetch, Loaded, OwnImage, Program};
 use crate::manifests::{self, Applied, Install, rollout};
 use crate::progress::seconds;
@@ -180,11 +180,16 @@ impl Up<'_> {
         };
         let list: Vec<String> = pending.iter().map(|pending| format!("\n  - {pending}")).collect();
         let hopeless = pending.iter().any(|pending| pending.hopeless);
-        let (exit, why) = if hopeless {
-            (ExitStatus::Failed, "waiting cannot help:".to_owned())
+        let (exit, code, why) = if hopeless {
+            (
+                ExitStatus::Failed,
+                Code::Failed,
+                "waiting cannot help:".to_owned(),
+            )
         } else {
             (
                 ExitStatus::Timeout,
+                Code::NotReady,
                 format!("not ready within {}:", seconds(self.args.timeout)),
             )
         };
@@ -194,34 +199,16 @@ impl Up<'_> {
             app.command("doctor")
         };
         let why = format!("{why}{}", list.concat());
-        Err(CliError::because(exit, "waiting for the webhook and the emulator", why).next(next))
-    }
-
-    pub(super) fn finish(&self, place: &Place, changes: usize) {
-        let (printer, context) = (&self.app.printer, &place.cluster.context);
-        let what = if changes == 0 { "unchanged" } else { "ready" };
-        printer.talk(&format!("irsa-emu is {what} ({})", seconds(self.since.elapsed())));
-        printer.data(&format!("context:    {context}"));
-        let host = place.host_port.map_or_else(
-            || "none (this cluster publishes no port for it)".to_owned(),
-            host_endpoint,
-        );
-        printer.data(&format!("host:       {host}"));
-        printer.data(&format!("in-cluster: {}", emulator_url()));
-        printer.data(&format!("region:     {}", self.args.region));
-        let current = self.app.kubeconfigs().remember_current();
-        if current.in_force() != Some(context) {
-            printer.talk(&format!(
-                "the current context is another: use `kubectl --context {context} ...`"
-            ));
-        }
-        printer.talk(&format!(
-            "next: {} --values values.yaml",
-            self.app.command("recipe vault-awskms")
-        ));
+        let pending: Vec<String> = pending.iter().map(ToString::to_string).collect();
+        Err(
+            CliError::because(exit, "waiting for the webhook and the emulator", why)
+                .code(code)
+                .detail("pending", pending)
+                .next(next),
+        )
     }
 }
 
-fn host_endpoint(port: u16) -> String {
+pub(super) fn host_endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }

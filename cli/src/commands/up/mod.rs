@@ -1,5 +1,6 @@
 //! `irsa-emu up`: makes a cluster ready. Each step looks first whether it is done already.
 
+mod finish;
 mod install;
 mod options;
 mod place;
@@ -115,8 +116,7 @@ impl Up<'_> {
             switch_to(&self.app.kubeconfigs(), &place.cluster.context)
                 .attempting(|| format!("making {} the current context", place.cluster.context))?;
         }
-        self.finish(&place, changes);
-        Ok(())
+        self.finish(&place, changes).await
     }
 
     fn deadline(&self) -> Instant {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use irsa_emu_core::contract::{DEFAULT_EMULATOR_IMAGE, DEFAULT_REGION};
 
+use crate::output::OutputArgs;
 use crate::{args, env_vars};
 
 /// Options of `irsa-emu up`.
@@ -59,6 +60,8 @@ pub struct UpArgs {
     /// Make the cluster's context the current one
     #[arg(long)]
     pub(super) switch_context: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

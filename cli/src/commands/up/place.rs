@@ -10,7 +10,7 @@ use crate::cluster::kind::{self, Kind};
 use crate::cluster::target::{Cluster, kind_cluster, kind_context, require_safe};
 use crate::cluster::{port, ready};
 use crate::docker::{Docker, Node};
-use crate::error::{Attempt, CliError, ExitStatus};
+use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::progress::seconds;
 
 /// A cluster that answers, and the Docker and the nodes that it runs on where they are at hand.
@@ -138,7 +138,9 @@ impl Up<'_> {
             None => error.to_string(),
         };
         let next = format!("{} --host-port 0", self.app.command("up"));
-        Err(CliError::because(ExitStatus::Failed, attempted(wanted), why).next(next))
+        Err(CliError::because(ExitStatus::Failed, attempted(wanted), why)
+            .code(Code::PortTaken)
+            .next(next))
     }
 
     async fn create(&self, kind: &Kind<'_>, port: u16) -> Result<(), CliError> {
@@ -227,7 +229,9 @@ impl Up<'_> {
                 "push both images to a registry of the cluster, then: {} --webhook-image IMAGE --sidecar-image IMAGE",
                 app.command("up")
             );
-            return Err(CliError::because(ExitStatus::Usage, attempted, why).next(next));
+            return Err(CliError::because(ExitStatus::Usage, attempted, why)
+                .code(Code::ImagesRequired)
+                .next(next));
         }
         let sources = self.sources().await?;
         let cluster = self.connect_when_ready(&context).await?;
@@ -277,7 +281,10 @@ impl Up<'_> {
                     lacking.join("; ")
                 );
                 let next = format!("kubectl --context {context} describe nodes");
-                Err(CliError::because(ExitStatus::Timeout, attempted, why).next(next))
+                Err(CliError::because(ExitStatus::Timeout, attempted, why)
+                    .code(Code::ClusterNotReady)
+                    .detail("pending", lacking)
+                    .next(next))
             }
         }
     }

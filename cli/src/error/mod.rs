@@ -1,8 +1,13 @@
 //! How a command fails: what was attempted, why it failed, the one next command, and the exit code.
 
+mod code;
+
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use serde_json::{Map, Value, json};
+
+pub use self::code::Code;
 use crate::signals::Signal;
 
 /// How the program ends.
@@ -41,6 +46,20 @@ impl ExitStatus {
             Self::Terminated => 143,
         }
     }
+
+    /// The kind of failure that the number stands for.
+    #[must_use]
+    pub fn category(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Unsafe => "unsafe",
+            Self::Prerequisite => "prerequisite",
+            Self::Timeout => "timeout",
+            Self::Interrupted | Self::Terminated => "interrupted",
+        }
+    }
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -58,15 +77,22 @@ pub trait Hint {
     fn exit(&self) -> ExitStatus {
         ExitStatus::Failed
     }
+
+    /// What scripts know it by.
+    fn code(&self) -> Code {
+        Code::of(self.exit())
+    }
 }
 
 /// A failed command.
 #[derive(Debug)]
 pub struct CliError {
     exit: ExitStatus,
+    code: Code,
     attempted: String,
     why: anyhow::Error,
     next: Option<String>,
+    details: Map<String, Value>,
 }
 
 impl CliError {
@@ -74,9 +100,11 @@ impl CliError {
     pub fn new(exit: ExitStatus, attempted: impl Into<String>, why: impl Into<anyhow::Error>) -> Self {
         Self {
             exit,
+            code: Code::of(exit),
             attempted: attempted.into(),
             why: why.into(),
             next: None,
+            details: Map::new(),
         }
     }
 
@@ -95,19 +123,30 @@ impl CliError {
     where
         E: Hint + std::error::Error + Send + Sync + 'static,
     {
-        let (exit, next) = (why.exit(), why.hint());
-        Self {
-            exit,
-            attempted: attempted.into(),
-            why: why.into(),
-            next,
-        }
+        let (exit, code, next) = (why.exit(), why.code(), why.hint());
+        let mut error = Self::new(exit, attempted, why).code(code);
+        error.next = next;
+        error
     }
 
     /// A signal came while something was under way.
     #[must_use]
     pub fn interrupted(attempted: &str, signal: Signal) -> Self {
         Self::because(signal.exit(), attempted, format!("interrupted by {signal}"))
+    }
+
+    /// Says what scripts know it by.
+    #[must_use]
+    pub fn code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Adds something that scripts would have to read out of the message.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
     }
 
     /// Adds the next command.
@@ -134,6 +173,31 @@ impl CliError {
     #[must_use]
     pub fn next_command(&self) -> Option<&str> {
         self.next.as_deref()
+    }
+
+    /// What scripts know it by.
+    #[must_use]
+    pub fn known_as(&self) -> Code {
+        self.code
+    }
+
+    /// The error as programs read it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut details = self.details.clone();
+        details.insert("attempted".to_owned(), self.attempted.clone().into());
+        let causes: Vec<String> = self.why.chain().skip(1).map(ToString::to_string).collect();
+        if !causes.is_empty() {
+            details.insert("causes".to_owned(), causes.into());
+        }
+        json!({
+            "code": self.code,
+            "category": self.exit.category(),
+            "message": format!("{}: {}", self.attempted, self.why),
+            "retryable": self.code.is_retryable(),
+            "details": details,
+            "actions": self.next.iter().collect::<Vec<_>>(),
+        })
     }
 
     /// The message, as lines without colour.
@@ -185,6 +249,26 @@ mod tests {
         let error = CliError::failed("finding Docker", Outer(Inner)).next("sudo systemctl start docker");
         let expected = "finding Docker: Docker does not answer\n  cause: connection refused\n  next: sudo systemctl start docker";
         assert_eq!(error.render(), expected);
+    }
+
+    #[test]
+    fn an_error_for_programs_has_a_code_a_category_and_its_causes() {
+        let error = CliError::failed("finding Docker", Outer(Inner))
+            .code(Code::DockerFailed)
+            .next("docker info")
+            .detail("socket", "/x");
+        let expected = json!({
+            "code": "docker-failed", "category": "failed", "retryable": true,
+            "message": "finding Docker: Docker does not answer",
+            "details": {"attempted": "finding Docker", "causes": ["connection refused"], "socket": "/x"},
+            "actions": ["docker info"],
+        });
+        assert_eq!(error.to_json(), expected);
+        let signal = CliError::interrupted("waiting", Signal::Terminate).to_json();
+        assert_eq!(
+            (&signal["code"], &signal["category"]),
+            (&json!("interrupted"), &json!("interrupted"))
+        );
     }
 
     #[test]

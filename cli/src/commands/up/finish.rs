@@ -1,0 +1,113 @@
+//! What `up` says at its end: how to reach what is there now, and what to do next.
+
+use irsa_emu_core::contract::{emulator_url, sts_front_url};
+use irsa_emu_core::recipe::Recipe;
+use serde::Serialize;
+
+use super::Up;
+use super::install::host_endpoint;
+use super::place::Place;
+use crate::error::{Attempt, CliError};
+use crate::printer::{Paint, Printer};
+use crate::progress::{StepTaken, seconds};
+use crate::recipe::installed;
+use crate::recipe::wiring::{self, Made};
+
+/// What is there after `up`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    context: String,
+    kubernetes: String,
+    instance: String,
+    /// How many objects this run created or changed.
+    changes: usize,
+    host_endpoint: Option<String>,
+    cluster_endpoint: String,
+    sts_endpoint: String,
+    region: String,
+    recipes: Vec<Kept>,
+    steps: Vec<StepTaken>,
+    seconds: f64,
+    next: String,
+}
+
+/// A Recipe of the cluster.
+#[derive(Debug, Serialize)]
+struct Kept {
+    name: String,
+    ready: bool,
+    detail: String,
+    resources: Vec<Made>,
+}
+
+impl From<&Recipe> for Kept {
+    fn from(recipe: &Recipe) -> Self {
+        let installed::State { ready, detail } = installed::state(recipe);
+        Self {
+            name: recipe.metadata.name.clone().unwrap_or_default(),
+            ready,
+            detail,
+            resources: wiring::made(&recipe.spec),
+        }
+    }
+}
+
+impl Up<'_> {
+    pub(super) async fn finish(&self, place: &Place, changes: usize) -> Result<(), CliError> {
+        let (app, context) = (self.app, &place.cluster.context);
+        let recipes = installed::list(&place.cluster.client)
+            .await
+            .attempting(|| "listing the Recipes of the cluster".to_owned())?;
+        let elapsed = self.since.elapsed();
+        let ready = Ready {
+            context: context.clone(),
+            kubernetes: place.cluster.version.clone(),
+            instance: app.instance.clone(),
+            changes,
+            host_endpoint: place.host_port.map(host_endpoint),
+            cluster_endpoint: emulator_url(),
+            sts_endpoint: sts_front_url(),
+            region: self.args.region.clone(),
+            next: if recipes.is_empty() {
+                format!("{} --values values.yaml", app.command("recipe vault-awskms"))
+            } else {
+                format!("eval \"$({})\"", app.command("env"))
+            },
+            recipes: recipes.iter().map(Kept::from).collect(),
+            steps: app.progress.taken(),
+            seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+        };
+        let what = if changes == 0 { "unchanged" } else { "ready" };
+        app.printer
+            .talk(&format!("irsa-emu is {what} ({})", seconds(elapsed)));
+        app.answer(&ready, |printer| print_text(&ready, printer))?;
+        if app.kubeconfigs().remember_current().in_force() != Some(context) {
+            app.printer.talk(&format!(
+                "the current context is another: use `kubectl --context {context} ...`"
+            ));
+        }
+        app.printer.talk(&format!("next: {}", ready.next));
+        Ok(())
+    }
+}
+
+fn print_text(ready: &Ready, printer: &Printer) {
+    let host = ready
+        .host_endpoint
+        .as_deref()
+        .unwrap_or("none (this cluster publishes no port for it)");
+    printer.data(&format!("context:    {}", ready.context));
+    printer.data(&format!("host:       {host}"));
+    printer.data(&format!("in-cluster: {}", ready.cluster_endpoint));
+    printer.data(&format!("region:     {}", ready.region));
+    for recipe in &ready.recipes {
+        let state = if recipe.ready {
+            printer.paint(Paint::Good, "ready")
+        } else {
+            printer.paint(Paint::Bad, &format!("not ready ({})", recipe.detail))
+        };
+        printer.data(&format!("recipe {}: {state}", recipe.name));
+        printer.data(&wiring::table(&recipe.resources));
+    }
+}

@@ -1,0 +1,209 @@
+//! The answer of a command: lines for people, or one envelope for programs.
+//!
+//! The envelope is written when the command has ended, so that it holds the error and every warning, too.
+
+use std::ffi::OsString;
+use std::sync::{Mutex, PoisonError};
+
+use clap::{ArgMatches, Args, ValueEnum};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::env_vars;
+use crate::error::{CliError, ExitStatus};
+
+/// The version of the envelope.
+const SCHEMA_VERSION: u32 = 1;
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// One JSON object for programs
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
+/// The option of commands whose answer is either lines or the envelope.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// How the answer is printed
+    #[arg(short, long, value_name = "FORMAT", env = env_vars::OUTPUT, default_value = "text")]
+    pub output: Format,
+}
+
+/// What programs get.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    schema_version: u32,
+    command: &'a str,
+    status: &'static str,
+    data: Option<Value>,
+    warnings: &'a [String],
+    error: Option<&'a Value>,
+}
+
+/// Where the answer of one command goes.
+#[derive(Debug)]
+pub struct Output {
+    format: Format,
+    command: String,
+    data: Mutex<Option<Value>>,
+}
+
+impl Output {
+    /// For a command line that was understood. Any command with an option `--output` is served.
+    #[must_use]
+    pub fn of(matches: &ArgMatches) -> Self {
+        let (mut at, mut words) = (matches, Vec::new());
+        while let Some((name, below)) = at.subcommand() {
+            words.push(name);
+            at = below;
+        }
+        let asked = at.try_get_raw("output").ok().flatten();
+        let asked = asked.and_then(|mut values| values.next());
+        Self::new(words.join(" "), asked.and_then(|value| value.to_str()))
+    }
+
+    /// For a command line that was not understood.
+    #[must_use]
+    pub fn of_words(words: &[OsString], variable: Option<&str>) -> Self {
+        let mut asked = variable;
+        let mut words = words.iter().filter_map(|word| word.to_str());
+        while let Some(word) = words.next() {
+            asked = match word {
+                "--" => break,
+                "-o" | "--output" => words.next(),
+                _ => word
+                    .strip_prefix("--output=")
+                    .or_else(|| word.strip_prefix("-o"))
+                    .or(asked),
+            };
+        }
+        Self::new(String::new(), asked)
+    }
+
+    fn new(command: String, asked: Option<&str>) -> Self {
+        Self {
+            // Some commands have formats of their own besides; for their errors these count as text.
+            format: asked
+                .and_then(|name| Format::from_str(name, false).ok())
+                .unwrap_or(Format::Text),
+            command,
+            data: Mutex::default(),
+        }
+    }
+
+    /// Whether the answer is lines for people.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.format == Format::Text
+    }
+
+    /// Takes the data of the envelope.
+    pub fn put(&self, data: &impl Serialize) -> Result<(), CliError> {
+        let data =
+            serde_json::to_value(data).map_err(|error| CliError::failed("writing the answer", error))?;
+        *self.data.lock().unwrap_or_else(PoisonError::into_inner) = Some(data);
+        Ok(())
+    }
+
+    /// The envelope, where one is wanted: there is data for it, or an error.
+    #[must_use]
+    pub fn envelope(&self, error: Option<&CliError>, warnings: &[String]) -> Option<String> {
+        let error = error.map(CliError::to_json);
+        self.write(error.as_ref(), warnings)
+    }
+
+    /// The envelope for a command line that was not understood.
+    #[must_use]
+    pub fn refusal(&self, message: &str) -> Option<String> {
+        let error = CliError::because(ExitStatus::Usage, "reading the command line", message);
+        self.write(Some(&error.to_json()), &[])
+    }
+
+    fn write(&self, error: Option<&Value>, warnings: &[String]) -> Option<String> {
+        let data = self.data.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if self.is_text() || (data.is_none() && error.is_none()) {
+            return None;
+        }
+        let envelope = Envelope {
+            schema_version: SCHEMA_VERSION,
+            command: &self.command,
+            status: if error.is_some() { "error" } else { "ok" },
+            data,
+            warnings,
+            error,
+        };
+        if self.format == Format::Yaml
+            && let Ok(text) = serde_saphyr::to_string(&envelope)
+        {
+            return Some(text.trim_end().to_owned());
+        }
+        serde_json::to_string(&envelope).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_format_is_found_in_a_line_that_clap_refuses() {
+        for (line, variable, format) in [
+            ("up --nonsense", None, Format::Text),
+            ("up --nonsense -o json", None, Format::Json),
+            ("up -ojson", None, Format::Json),
+            ("up --output=yaml --nonsense", None, Format::Yaml),
+            ("up --output yaml", Some("json"), Format::Yaml),
+            ("up", Some("json"), Format::Json),
+            ("up -- -o json", None, Format::Text),
+            ("env -o github", None, Format::Text),
+            ("up -o", None, Format::Text),
+        ] {
+            assert_eq!(Output::of_words(&words(line), variable).format, format, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_envelope_has_every_field_whatever_came_of_it() {
+        let output = Output::new("recipe list".into(), Some("json"));
+        assert_eq!(output.envelope(None, &[]), None);
+        output.put(&[1]).unwrap();
+        let text = output.envelope(None, &["w".to_owned()]).unwrap();
+        let expected = json!({"schemaVersion": 1, "command": "recipe list", "status": "ok", "data": [1],
+            "warnings": ["w"], "error": null});
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
+        let error = CliError::because(ExitStatus::Failed, "a", "b");
+        let text = output.envelope(Some(&error), &[]).unwrap();
+        let envelope: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&envelope["status"], &envelope["data"]),
+            (&json!("error"), &Value::Null)
+        );
+        assert_eq!(envelope["error"]["code"], "failed");
+    }
+
+    #[test]
+    fn yaml_says_the_same_as_json() {
+        let (yaml, json) = (
+            Output::new("x".into(), Some("yaml")),
+            Output::new("x".into(), Some("json")),
+        );
+        for output in [&yaml, &json] {
+            output.put(&json!({"a": ["yes", 1, null]})).unwrap();
+        }
+        let yaml: Value = serde_saphyr::from_str(&yaml.envelope(None, &[]).unwrap()).unwrap();
+        let json: Value = serde_json::from_str(&json.envelope(None, &[]).unwrap()).unwrap();
+        assert_eq!(yaml, json);
+    }
+}
