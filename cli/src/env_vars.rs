@@ -12,6 +12,14 @@ pub const OUTPUT: &str = "IRSA_EMU_OUTPUT";
 pub const PROGRESS: &str = "IRSA_EMU_PROGRESS";
 /// Image of the nodes that kind makes: `up --node-image`.
 pub const NODE_IMAGE: &str = "IRSA_EMU_NODE_IMAGE";
+/// What the credentials of Pods are good for: `up --backend`.
+pub const BACKEND: &str = "IRSA_EMU_BACKEND";
+/// Where the base credentials come from: `up --base-credentials`.
+pub const BASE_CREDENTIALS: &str = "IRSA_EMU_BASE_CREDENTIALS";
+/// STS endpoint of real AWS: `up --sts-endpoint`.
+pub const STS_ENDPOINT: &str = "IRSA_EMU_STS_ENDPOINT";
+/// Tags on sessions of real AWS: `up --session-tags`.
+pub const SESSION_TAGS: &str = "IRSA_EMU_SESSION_TAGS";
 /// Image of the emulator: `up --emulator-image`.
 pub const EMULATOR_IMAGE: &str = "IRSA_EMU_EMULATOR_IMAGE";
 /// Program of the webhook: `up --webhook-binary`.

@@ -47,7 +47,7 @@ async fn ready(s: &Surroundings<'_>) -> Verdict {
     if let Some(why) = super::images::scaled_down(&deployment) {
         return Err(about(Trouble::new(why, s.app.command("up"))));
     }
-    let pending = rollout::pending(&s.client().await?).await?;
+    let pending = rollout::pending(&s.client().await?, rollout::Parts::WebhookAndEmulator).await?;
     let Some(pending) = pending.into_iter().find(|pending| pending.what == EMULATOR) else {
         return fine(super::images::image(&deployment).unwrap_or_default());
     };

@@ -13,8 +13,8 @@ const USER: i64 = 1000;
 /// Folders that it writes to.
 const WRITABLE: [(&str, &str); 2] = [("tmp", "/tmp"), ("state", "/var/lib/localstack")];
 
-pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> {
-    let mut spec = pod::pod(USER, container(install));
+pub(super) fn manifests(install: &Install, image: &str) -> Result<Vec<Manifest>, ApplyError> {
+    let mut spec = pod::pod(USER, container(install, image));
     spec.automount_service_account_token = Some(false);
     let volume = |(name, _): (&str, &str)| Volume {
         name: name.to_owned(),
@@ -31,7 +31,7 @@ pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> 
     ])
 }
 
-fn container(install: &Install) -> Container {
+fn container(install: &Install, image: &str) -> Container {
     let environment = [
         ("SERVICES", SERVICES.to_owned()),
         ("GATEWAY_LISTEN", format!("0.0.0.0:{EMULATOR_PORT}")),
@@ -57,7 +57,7 @@ fn container(install: &Install) -> Container {
     };
     Container {
         name: EMULATOR.to_owned(),
-        image: Some(install.emulator_image.clone()),
+        image: Some(image.to_owned()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         env: Some(environment.into_iter().map(variable).collect()),
         ports: Some(vec![pod::port("edge", EMULATOR_PORT)]),

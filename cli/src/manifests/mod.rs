@@ -1,6 +1,7 @@
 //! Everything that irsa-emu has in a cluster, as typed objects applied by the server.
 
 mod apply;
+pub mod base_credentials;
 mod emulator;
 mod pod;
 mod rbac;
@@ -24,6 +25,27 @@ pub const PART_LABEL: &str = "app.kubernetes.io/name";
 pub const HOST_ENDPOINT: &str = "irsa-emu.dev/host-endpoint";
 /// Annotation of the Namespace: the region of the install.
 pub const REGION: &str = "irsa-emu.dev/region";
+/// Annotation of the Namespace: `aws` where the credentials are good for real AWS.
+pub const BACKEND: &str = "irsa-emu.dev/backend";
+/// Value of [`BACKEND`].
+pub const BACKEND_AWS: &str = "aws";
+
+/// What the credentials of Pods are good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// The emulator in the cluster.
+    Emulator {
+        /// Its image.
+        image: String,
+    },
+    /// Real AWS.
+    Aws {
+        /// STS endpoint instead of the region's own.
+        sts_endpoint: Option<String>,
+        /// Whether sessions are tagged as EKS Pod Identity tags them.
+        session_tags: bool,
+    },
+}
 
 /// What an install is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +56,8 @@ pub struct Install {
     pub webhook_image: String,
     /// The sidecar's image, which the webhook adds to Pods.
     pub sidecar_image: String,
-    /// The emulator's image.
-    pub emulator_image: String,
+    /// What the credentials of Pods are good for.
+    pub backend: Backend,
     /// Region.
     pub region: String,
     /// Delivery of Pods that choose none.
@@ -63,7 +85,9 @@ impl Install {
         ];
         manifests.extend(rbac::manifests(self)?);
         manifests.extend(webhook::manifests(self)?);
-        manifests.extend(emulator::manifests(self)?);
+        if let Backend::Emulator { image } = &self.backend {
+            manifests.extend(emulator::manifests(self, image)?);
+        }
         Ok(manifests)
     }
 
@@ -77,6 +101,9 @@ impl Install {
         metadata.labels.get_or_insert_default().extend([enforce]);
         let annotations = metadata.annotations.get_or_insert_default();
         annotations.insert(REGION.to_owned(), self.region.clone());
+        if matches!(self.backend, Backend::Aws { .. }) {
+            annotations.insert(BACKEND.to_owned(), BACKEND_AWS.to_owned());
+        }
         if let Some(endpoint) = &self.host_endpoint {
             annotations.insert(HOST_ENDPOINT.to_owned(), endpoint.clone());
         }
@@ -132,7 +159,9 @@ mod tests {
             instance: "irsa-emu".into(),
             webhook_image: "irsa-emu.dev/webhook:0.1.0-000000000000".into(),
             sidecar_image: "irsa-emu.dev/irsa-emu-creds-injector:0.1.0-111111111111".into(),
-            emulator_image: "localstack/localstack:4.14.0".into(),
+            backend: Backend::Emulator {
+                image: "localstack/localstack:4.14.0".into(),
+            },
             region: "us-east-1".into(),
             default_delivery: "web-identity".into(),
             profile: "default".into(),
@@ -145,7 +174,11 @@ mod tests {
     }
 
     fn objects() -> Vec<Value> {
-        install()
+        objects_of(&install())
+    }
+
+    fn objects_of(install: &Install) -> Vec<Value> {
+        install
             .manifests()
             .unwrap()
             .into_iter()
@@ -164,6 +197,51 @@ mod tests {
             .filter(|object| object["kind"] != "CustomResourceDefinition")
             .collect();
         insta::assert_yaml_snapshot!(objects);
+    }
+
+    #[test]
+    fn for_real_aws_there_is_no_emulator_and_one_secret_more_to_read() {
+        let mut install = install();
+        install.host_endpoint = None;
+        let reads_credentials = |objects: &[Value]| {
+            let rules = objects.iter().filter(|object| object["kind"] == "Role");
+            rules
+                .flat_map(|role| role["rules"].as_array().unwrap())
+                .any(|rule| {
+                    rule["resourceNames"] == serde_json::json!(["irsa-emu-aws-credentials"])
+                        && rule["verbs"] == serde_json::json!(["get"])
+                })
+        };
+        assert!(!reads_credentials(&objects_of(&install)));
+        install.backend = Backend::Aws {
+            sts_endpoint: Some("https://sts.example.test".into()),
+            session_tags: true,
+        };
+        let objects = objects_of(&install);
+        assert!(reads_credentials(&objects));
+        assert!(
+            objects
+                .iter()
+                .all(|object| object["metadata"]["name"] != "localstack")
+        );
+        assert_eq!(
+            at(&objects[0], "/metadata/annotations/irsa-emu.dev~1backend"),
+            "aws"
+        );
+        let deployment = objects
+            .iter()
+            .find(|object| object["kind"] == "Deployment")
+            .unwrap();
+        let args = at(deployment, "/spec/template/spec/containers/0/args");
+        let has = |arg: &str| args.as_array().unwrap().iter().any(|found| found == arg);
+        for arg in [
+            "--backend=aws",
+            "--session-tags=true",
+            "--sts-endpoint=https://sts.example.test",
+        ] {
+            assert!(has(arg), "{args}");
+        }
+        assert!(!args.to_string().contains("emulator-url"), "{args}");
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! What the webhook may do: the least that works.
 
 use irsa_emu_core::contract::{
-    API_GROUP, KEEPER_LEASE, KEY_SEED_SECRET, NAMESPACE, WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_TLS_SECRET,
+    API_GROUP, AWS_CREDENTIALS_SECRET, KEEPER_LEASE, KEY_SEED_SECRET, NAMESPACE, WEBHOOK,
+    WEBHOOK_CONFIGURATION, WEBHOOK_TLS_SECRET,
 };
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
 
-use super::Install;
 use super::apply::{ApplyError, Manifest};
+use super::{Backend, Install};
 
 /// API group of the registration.
 const REGISTRATION: &str = "admissionregistration.k8s.io";
@@ -31,7 +32,7 @@ pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> 
     };
     let role = Role {
         metadata: install.meta(WEBHOOK, WEBHOOK),
-        rules: Some(own_rules()),
+        rules: Some(own_rules(&install.backend)),
     };
     let binding = RoleBinding {
         metadata: install.meta(WEBHOOK, WEBHOOK),
@@ -76,9 +77,10 @@ fn cluster_rules() -> Vec<PolicyRule> {
     ]
 }
 
-/// In our own Namespace: the CA with the serving certificate, the key seed, the maps that name roles, the Lease.
-fn own_rules() -> Vec<PolicyRule> {
-    vec![
+/// In our own Namespace: the CA with the serving certificate, the key seed, the maps that name roles, the Lease, and the
+/// base credentials where there are any.
+fn own_rules(backend: &Backend) -> Vec<PolicyRule> {
+    let mut rules = vec![
         rule("", &["secrets"], &["create"]),
         named(rule("", &["secrets"], &["get"]), &[KEY_SEED_SECRET]),
         named(
@@ -91,7 +93,11 @@ fn own_rules() -> Vec<PolicyRule> {
             rule("coordination.k8s.io", &["leases"], &["get", "patch"]),
             &[KEEPER_LEASE],
         ),
-    ]
+    ];
+    if matches!(backend, Backend::Aws { .. }) {
+        rules.push(named(rule("", &["secrets"], &["get"]), &[AWS_CREDENTIALS_SECRET]));
+    }
+    rules
 }
 
 /// The rule, for the objects of these names only.

@@ -1,9 +1,10 @@
 //! Takes what was applied out of a cluster again, in the order that harms nobody.
 
-use irsa_emu_core::contract::{INSTANCE_LABEL, NAMESPACE, WEBHOOK_CONFIGURATION};
+use irsa_emu_core::contract::{EMULATOR, INSTANCE_LABEL, NAMESPACE, WEBHOOK_CONFIGURATION};
 use irsa_emu_core::recipe::Recipe;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams};
@@ -113,6 +114,37 @@ pub async fn owned(client: &Client, instance: &str) -> Result<Vec<Owned>, kube::
             .filter(|namespace| namespace.name == NAMESPACE),
     );
     Ok(owned)
+}
+
+/// Takes the emulator of an install away; answers of how many objects it was made.
+pub async fn emulator(client: &Client, instance: &str) -> Result<usize, kube::Error> {
+    let (deployments, services) = tokio::try_join!(
+        delete_own(
+            Api::<Deployment>::namespaced(client.clone(), NAMESPACE),
+            EMULATOR,
+            instance
+        ),
+        delete_own(
+            Api::<Service>::namespaced(client.clone(), NAMESPACE),
+            EMULATOR,
+            instance
+        ),
+    )?;
+    Ok(deployments + services)
+}
+
+/// Deletes an object if it belongs to the install.
+async fn delete_own<K>(api: Api<K>, name: &str, instance: &str) -> Result<usize, kube::Error>
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let found = api.get_metadata_opt(name).await?;
+    let labels = found.and_then(|found| found.metadata.labels).unwrap_or_default();
+    if labels.get(INSTANCE_LABEL).is_none_or(|label| label != instance) {
+        return Ok(0);
+    }
+    api.delete(name, &DeleteParams::default()).await?;
+    Ok(1)
 }
 
 async fn labelled<K>(api: &Api<K>, instance: &str) -> Result<Vec<Owned>, kube::Error>

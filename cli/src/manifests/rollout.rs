@@ -38,10 +38,24 @@ impl std::fmt::Display for Pending {
     }
 }
 
+/// The parts that must work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// All that an install with an emulator has.
+    WebhookAndEmulator,
+    /// What an install for real AWS has.
+    Webhook,
+}
+
 /// Waits until everything works. Answers, at the deadline or when there is no hope, what does not.
-pub async fn wait(client: &Client, deadline: Instant, progress: &dyn Progress) -> Result<(), Vec<Pending>> {
+pub async fn wait(
+    client: &Client,
+    parts: Parts,
+    deadline: Instant,
+    progress: &dyn Progress,
+) -> Result<(), Vec<Pending>> {
     loop {
-        let pending = match tokio::time::timeout(PATIENCE, pending(client)).await {
+        let pending = match tokio::time::timeout(PATIENCE, pending(client, parts)).await {
             Ok(Ok(pending)) if pending.is_empty() => return Ok(()),
             Ok(Ok(pending)) => pending,
             Err(_) => {
@@ -70,26 +84,27 @@ pub async fn wait(client: &Client, deadline: Instant, progress: &dyn Progress) -
 }
 
 /// What does not work yet.
-pub async fn pending(client: &Client) -> Result<Vec<Pending>, kube::Error> {
-    let (webhook, emulator, registered, ready) = tokio::try_join!(
-        deployment(client, WEBHOOK),
-        deployment(client, EMULATOR),
-        registration(client),
-        emulator_ready(client),
-    )?;
-    let mut pending: Vec<Pending> = [webhook, emulator.clone(), registered]
-        .into_iter()
-        .flatten()
-        .collect();
-    if emulator.is_none() && !ready {
-        let why = "it answers, but its READY stage is not completed".to_owned();
-        pending.push(Pending {
-            what: EMULATOR.to_owned(),
-            why,
-            hopeless: false,
-        });
+pub async fn pending(client: &Client, parts: Parts) -> Result<Vec<Pending>, kube::Error> {
+    let (webhook, registered, emulator) =
+        tokio::try_join!(deployment(client, WEBHOOK), registration(client), async {
+            match parts {
+                Parts::WebhookAndEmulator => emulator(client).await,
+                Parts::Webhook => Ok(None),
+            }
+        },)?;
+    Ok([webhook, emulator, registered].into_iter().flatten().collect())
+}
+
+async fn emulator(client: &Client) -> Result<Option<Pending>, kube::Error> {
+    let (deployed, ready) = tokio::try_join!(deployment(client, EMULATOR), emulator_ready(client))?;
+    if deployed.is_some() || ready {
+        return Ok(deployed);
     }
-    Ok(pending)
+    Ok(Some(Pending {
+        what: EMULATOR.to_owned(),
+        why: "it answers, but its READY stage is not completed".to_owned(),
+        hopeless: false,
+    }))
 }
 
 async fn deployment(client: &Client, name: &str) -> Result<Option<Pending>, kube::Error> {

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::apply::{ApplyError, Manifest};
-use super::{Install, PART_LABEL, pod};
+use super::{BACKEND_AWS, Backend, Install, PART_LABEL, pod};
 
 /// While one is replaced the other serves: no Pod that is created then goes without its identity.
 const REPLICAS: i32 = 2;
@@ -72,7 +72,6 @@ fn disruption_budget(install: &Install) -> PodDisruptionBudget {
 fn container(install: &Install) -> Container {
     let mut args = vec![
         ("sidecar-image", install.sidecar_image.clone()),
-        ("emulator-url", emulator_url()),
         ("sts-url", sts_front_url()),
         ("region", install.region.clone()),
         ("default-delivery", install.default_delivery.clone()),
@@ -83,6 +82,19 @@ fn container(install: &Install) -> Container {
         ("instance", install.instance.clone()),
         ("namespace", NAMESPACE.to_owned()),
     ];
+    match &install.backend {
+        Backend::Emulator { .. } => args.push(("emulator-url", emulator_url())),
+        Backend::Aws {
+            sts_endpoint,
+            session_tags,
+        } => {
+            args.extend([
+                ("backend", BACKEND_AWS.to_owned()),
+                ("session-tags", session_tags.to_string()),
+            ]);
+            args.extend(sts_endpoint.clone().map(|url| ("sts-endpoint", url)));
+        }
+    }
     if let Some(account) = &install.compose_role_arn {
         args.extend([
             ("compose-role-arn", "true".to_owned()),

@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use super::Up;
 use super::install::host_endpoint;
+use super::options::BackendKind;
 use super::place::Place;
 use crate::error::{Attempt, CliError};
+use crate::manifests::BACKEND_AWS;
 use crate::printer::{Paint, Printer};
 use crate::progress::{StepTaken, seconds};
 use crate::recipe::installed;
@@ -22,8 +24,10 @@ struct Ready {
     instance: String,
     /// How many objects this run created or changed.
     changes: usize,
+    backend: &'static str,
     host_endpoint: Option<String>,
-    cluster_endpoint: String,
+    /// The emulator's; `None` where the backend is real AWS.
+    cluster_endpoint: Option<String>,
     sts_endpoint: String,
     region: String,
     recipes: Vec<Kept>,
@@ -60,16 +64,20 @@ impl Up<'_> {
             .await
             .attempting(|| "listing the Recipes of the cluster".to_owned())?;
         let elapsed = self.since.elapsed();
+        let emulated = self.args.backend == BackendKind::Emulator;
         let ready = Ready {
             context: context.clone(),
             kubernetes: place.cluster.version.clone(),
             instance: app.instance.clone(),
             changes,
-            host_endpoint: place.host_port.map(host_endpoint),
-            cluster_endpoint: emulator_url(),
+            backend: if emulated { "emulator" } else { BACKEND_AWS },
+            host_endpoint: place.host_port.filter(|_| emulated).map(host_endpoint),
+            cluster_endpoint: emulated.then(emulator_url),
             sts_endpoint: sts_front_url(),
             region: self.args.region.clone(),
-            next: if recipes.is_empty() {
+            next: if !emulated {
+                app.command("doctor")
+            } else if recipes.is_empty() {
                 format!("{} --values values.yaml", app.command("recipe vault-awskms"))
             } else {
                 format!("eval \"$({})\"", app.command("env"))
@@ -93,13 +101,18 @@ impl Up<'_> {
 }
 
 fn print_text(ready: &Ready, printer: &Printer) {
-    let host = ready
-        .host_endpoint
-        .as_deref()
-        .unwrap_or("none (this cluster publishes no port for it)");
     printer.data(&format!("context:    {}", ready.context));
-    printer.data(&format!("host:       {host}"));
-    printer.data(&format!("in-cluster: {}", ready.cluster_endpoint));
+    match &ready.cluster_endpoint {
+        Some(in_cluster) => {
+            let host = ready
+                .host_endpoint
+                .as_deref()
+                .unwrap_or("none (this cluster publishes no port for it)");
+            printer.data(&format!("host:       {host}"));
+            printer.data(&format!("in-cluster: {in_cluster}"));
+        }
+        None => printer.data("backend:    real AWS"),
+    }
     printer.data(&format!("region:     {}", ready.region));
     for recipe in &ready.recipes {
         let state = if recipe.ready {

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use irsa_emu_core::contract::DEFAULT_EMULATOR_IMAGE;
 
-use super::options::{Provider, name_of};
+use super::options::{BackendKind, Provider, name_of};
 use super::place::Place;
 use super::{Made, Up};
 use crate::cluster::target::Cluster;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::images::{self, Fetch, Loaded, OwnImage, Program};
-use crate::manifests::{self, Applied, Install, rollout};
+use crate::manifests::base_credentials::BaseCredentials;
+use crate::manifests::rollout::{self, Parts};
+use crate::manifests::{self, Applied, Backend, Install};
 use crate::progress::seconds;
 
 /// The minor version of Kubernetes 1 from which native sidecars are on by default.
@@ -90,13 +92,14 @@ impl Up<'_> {
                 count += usize::from(loaded == Loaded::Now);
             }
         }
-        let emulator = &self.args.emulator_image;
-        let fetch = match self.provider()? {
-            Provider::Kind => Fetch::Docker,
-            Provider::Existing => Fetch::Cluster,
-        };
-        let loaded = images::load_emulator(docker, nodes, emulator, fetch, &on_progress).await;
-        count += usize::from(loaded.map_err(|error| failed(emulator, error))? == Loaded::Now);
+        if let Backend::Emulator { image } = &self.backend() {
+            let fetch = match self.provider()? {
+                Provider::Kind => Fetch::Docker,
+                Provider::Existing => Fetch::Cluster,
+            };
+            let loaded = images::load_emulator(docker, nodes, image, fetch, &on_progress).await;
+            count += usize::from(loaded.map_err(|error| failed(image, error))? == Loaded::Now);
+        }
         if count == 0 {
             app.progress.done("unchanged");
         } else {
@@ -122,7 +125,11 @@ impl Up<'_> {
     }
 
     /// Applies every object; answers how many were created or changed.
-    pub(super) async fn apply(&self, place: &Place) -> Result<usize, CliError> {
+    pub(super) async fn apply(
+        &self,
+        place: &Place,
+        base_credentials: Option<&BaseCredentials>,
+    ) -> Result<usize, CliError> {
         let app = self.app;
         app.progress.step("applying irsa-emu");
         if self.made() == Made::Nothing {
@@ -132,7 +139,7 @@ impl Up<'_> {
             instance: app.instance.clone(),
             webhook_image: place.sources.webhook.reference().to_owned(),
             sidecar_image: place.sources.sidecar.reference().to_owned(),
-            emulator_image: self.args.emulator_image.clone(),
+            backend: self.backend(),
             region: self.args.region.clone(),
             default_delivery: name_of(&self.args.default_delivery),
             profile: name_of(&self.args.profile),
@@ -140,7 +147,10 @@ impl Up<'_> {
             roles: name_of(&self.args.roles),
             issuer_aliases: self.args.issuer_aliases.clone(),
             compose_role_arn: self.args.compose_role_arn.clone(),
-            host_endpoint: place.host_port.map(host_endpoint),
+            host_endpoint: match self.args.backend {
+                BackendKind::Emulator => place.host_port.map(host_endpoint),
+                BackendKind::Aws => None,
+            },
         };
         let attempted = || {
             format!(
@@ -162,6 +172,11 @@ impl Up<'_> {
             changes += 1;
             app.progress.detail(&format!("{word} {}", manifest.title()));
         }
+        if matches!(install.backend, Backend::Aws { .. }) {
+            changes += self
+                .prepare_aws(&place.cluster, &install, base_credentials)
+                .await?;
+        }
         if changes == 0 {
             app.progress.done("unchanged");
         } else {
@@ -172,9 +187,16 @@ impl Up<'_> {
 
     pub(super) async fn wait(&self, cluster: &Cluster) -> Result<(), CliError> {
         let app = self.app;
-        app.progress.step("waiting for the webhook and the emulator");
-        let Err(pending) = rollout::wait(&cluster.client, self.deadline(), app.progress.as_ref()).await
-        else {
+        let (parts, attempted) = match self.args.backend {
+            BackendKind::Emulator => (
+                Parts::WebhookAndEmulator,
+                "waiting for the webhook and the emulator",
+            ),
+            BackendKind::Aws => (Parts::Webhook, "waiting for the webhook"),
+        };
+        app.progress.step(attempted);
+        let waited = rollout::wait(&cluster.client, parts, self.deadline(), app.progress.as_ref()).await;
+        let Err(pending) = waited else {
             app.progress.done("ready");
             return Ok(());
         };
@@ -200,12 +222,10 @@ impl Up<'_> {
         };
         let why = format!("{why}{}", list.concat());
         let pending: Vec<String> = pending.iter().map(ToString::to_string).collect();
-        Err(
-            CliError::because(exit, "waiting for the webhook and the emulator", why)
-                .code(code)
-                .detail("pending", pending)
-                .next(next),
-        )
+        Err(CliError::because(exit, attempted, why)
+            .code(code)
+            .detail("pending", pending)
+            .next(next))
     }
 }
 

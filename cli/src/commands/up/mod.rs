@@ -1,5 +1,6 @@
 //! `irsa-emu up`: makes a cluster ready. Each step looks first whether it is done already.
 
+mod backend;
 mod finish;
 mod install;
 mod options;
@@ -108,9 +109,10 @@ struct Up<'a> {
 
 impl Up<'_> {
     async fn run(&self) -> Result<(), CliError> {
+        let base_credentials = self.base_credentials()?;
         let place = self.place().await?;
         self.load(&place).await?;
-        let changes = self.apply(&place).await?;
+        let changes = self.apply(&place, base_credentials.as_ref()).await?;
         self.wait(&place.cluster).await?;
         if self.args.switch_context {
             switch_to(&self.app.kubeconfigs(), &place.cluster.context)

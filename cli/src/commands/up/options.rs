@@ -18,6 +18,18 @@ pub struct UpArgs {
     /// Image of the nodes of a new kind cluster
     #[arg(long, value_name = "IMAGE", env = env_vars::NODE_IMAGE)]
     pub(super) node_image: Option<String>,
+    /// What the credentials of Pods are good for: `aws` is real AWS, by the sidecar, and without an emulator
+    #[arg(long, value_name = "BACKEND", env = env_vars::BACKEND, default_value = "emulator")]
+    pub(super) backend: BackendKind,
+    /// Where backend `aws` has its base credentials from
+    #[arg(long, value_name = "FROM", env = env_vars::BASE_CREDENTIALS, default_value = "secret")]
+    pub(super) base_credentials: BaseCredentialsFrom,
+    /// STS endpoint of backend `aws`, instead of the region's own
+    #[arg(long, value_name = "URL", env = env_vars::STS_ENDPOINT, value_parser = http_url)]
+    pub(super) sts_endpoint: Option<String>,
+    /// Tag the sessions of backend `aws` as EKS Pod Identity does; the roles must allow `sts:TagSession`
+    #[arg(long, env = env_vars::SESSION_TAGS)]
+    pub(super) session_tags: bool,
     /// Image of the emulator
     #[arg(long, value_name = "IMAGE", env = env_vars::EMULATOR_IMAGE, default_value = DEFAULT_EMULATOR_IMAGE)]
     pub(super) emulator_image: String,
@@ -71,6 +83,20 @@ pub(super) enum Provider {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BackendKind {
+    Emulator,
+    Aws,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BaseCredentialsFrom {
+    /// The Secret `irsa-emu-aws-credentials` that is in the Namespace `irsa-emu`
+    Secret,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, written into that Secret
+    Env,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Delivery {
     WebIdentity,
     Sidecar,
@@ -98,6 +124,22 @@ fn region(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("expected an AWS region such as us-east-1".to_owned())
+}
+
+/// Reads the URL of a service.
+fn http_url(text: &str) -> Result<String, String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let fits = |rest: &str| {
+        let host = rest.split(['/', ':']).next().unwrap_or_default();
+        !host.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) && !rest.contains('@')
+    };
+    if rest.is_some_and(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a URL such as https://sts.eu-west-1.amazonaws.com".to_owned())
+    }
 }
 
 /// Reads an issuer or a pattern of issuers. A comma separates them on their way to the webhook.

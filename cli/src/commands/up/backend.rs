@@ -1,0 +1,98 @@
+//! What the credentials of Pods are good for: the emulator that `up` deploys, or real AWS.
+
+use irsa_emu_core::contract::{AWS_CREDENTIALS_SECRET, NAMESPACE};
+
+use super::Up;
+use super::options::{BackendKind, BaseCredentialsFrom, Profile};
+use crate::cluster::target::Cluster;
+use crate::error::{Attempt, CliError, ExitStatus};
+use crate::manifests::base_credentials::{self, BaseCredentials};
+use crate::manifests::{self, Applied, Backend, Install, removal};
+
+const ATTEMPTED: &str = "choosing the backend";
+
+impl Up<'_> {
+    /// Refuses options that do not go together, before anything is made; reads base credentials that come from here.
+    pub(super) fn base_credentials(&self) -> Result<Option<BaseCredentials>, CliError> {
+        let args = self.args;
+        let wrong = |why: &str| {
+            Err(CliError::because(ExitStatus::Usage, ATTEMPTED, why)
+                .next(format!("{} --backend aws", self.app.command("up"))))
+        };
+        if args.backend == BackendKind::Emulator {
+            let for_aws = args.sts_endpoint.is_some()
+                || args.session_tags
+                || args.base_credentials == BaseCredentialsFrom::Env;
+            return if for_aws {
+                wrong("--sts-endpoint, --session-tags and --base-credentials go with --backend aws")
+            } else {
+                Ok(None)
+            };
+        }
+        if args.profile == Profile::StrictEks {
+            return wrong(
+                "--profile strict-eks hands tokens to AWS, which does not know this cluster; with --backend aws the sidecar serves",
+            );
+        }
+        if args.base_credentials == BaseCredentialsFrom::Secret {
+            return Ok(None);
+        }
+        let read = BaseCredentials::from_variables(|name| std::env::var(name).ok());
+        let credentials = read.map_err(|error| {
+            CliError::new(
+                ExitStatus::Prerequisite,
+                "reading the base credentials for real AWS",
+                error,
+            )
+            .next(r#"eval "$(aws configure export-credentials --format env)""#)
+        })?;
+        Ok(Some(credentials))
+    }
+
+    pub(super) fn backend(&self) -> Backend {
+        let args = self.args;
+        match args.backend {
+            BackendKind::Emulator => Backend::Emulator {
+                image: args.emulator_image.clone(),
+            },
+            BackendKind::Aws => Backend::Aws {
+                sts_endpoint: args.sts_endpoint.clone(),
+                session_tags: args.session_tags,
+            },
+        }
+    }
+
+    /// What backend `aws` needs beside the objects that every install has. Answers how much was changed.
+    pub(super) async fn prepare_aws(
+        &self,
+        cluster: &Cluster,
+        install: &Install,
+        credentials: Option<&BaseCredentials>,
+    ) -> Result<usize, CliError> {
+        let client = &cluster.client;
+        let attempted = || {
+            format!(
+                "preparing real AWS in the cluster of context `{}`",
+                cluster.context
+            )
+        };
+        let mut changes = 0;
+        if let Some(credentials) = credentials {
+            let manifest = credentials.manifest(install).attempting(attempted)?;
+            let applied = manifests::apply(client, &manifest).await.attempting(attempted)?;
+            changes += usize::from(applied != Applied::Unchanged);
+        }
+        if !base_credentials::are_there(client).await.attempting(attempted)? {
+            let why = format!(
+                "the Secret {NAMESPACE}/{AWS_CREDENTIALS_SECRET} with the base credentials is not there"
+            );
+            let next = format!("{} --backend aws --base-credentials env", self.app.command("up"));
+            return Err(CliError::because(ExitStatus::Prerequisite, attempted(), why).next(next));
+        }
+        // An emulator that nobody asks any more would look as if it counted.
+        changes += removal::emulator(client, &install.instance)
+            .await
+            .attempting(attempted)?;
+        Ok(changes)
+    }
+}
