@@ -4,15 +4,13 @@ use clap::{Args, ValueEnum};
 use irsa_emu_core::contract::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, EMULATOR, EMULATOR_PORT, NAMESPACE, env as names,
 };
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
 
 use crate::app::App;
 use crate::cluster::kind;
 use crate::cluster::target::{Cluster, kind_cluster};
 use crate::docker::Docker;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::{HOST_ENDPOINT, REGION};
+use crate::manifests::recorded;
 use crate::recipe::installed;
 use crate::recipe::wiring::shell_quoted;
 
@@ -39,24 +37,24 @@ pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
     let EnvArgs { output } = args;
     let cluster = app.connect().await?;
     let attempted = || format!("asking the cluster of context `{}`", cluster.context);
-    let namespace = Api::<Namespace>::all(cluster.client.clone())
-        .get_opt(NAMESPACE)
-        .await
-        .attempting(attempted)?;
-    let Some(namespace) = namespace else {
+    let recorded = recorded::read(&cluster.client).await.attempting(attempted)?;
+    let Some(recorded) = recorded else {
         let why = "irsa-emu is not installed there";
         return Err(CliError::because(ExitStatus::Prerequisite, attempted(), why)
             .code(Code::NotInstalled)
             .next(app.command("up")));
     };
-    let mut recorded = namespace.metadata.annotations.unwrap_or_default();
-    let endpoint = match recorded.remove(HOST_ENDPOINT) {
+    if recorded.real_aws {
+        let why = "the backend is real AWS: tools on this machine use an AWS configuration of their own";
+        return Err(CliError::because(ExitStatus::Failed, attempted(), why)
+            .code(Code::RealAws)
+            .next("aws configure list"));
+    }
+    let endpoint = match recorded.host_endpoint {
         Some(endpoint) => endpoint,
         None => endpoint(app, &cluster).await,
     };
-    let region = recorded
-        .remove(REGION)
-        .unwrap_or_else(|| DEFAULT_REGION.to_owned());
+    let region = recorded.region.unwrap_or_else(|| DEFAULT_REGION.to_owned());
     // A tool that cannot ask for Recipes still gets to the emulator.
     let recipes = installed::list(&cluster.client).await.unwrap_or_default();
     let account = recipes

@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::args;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::{self, Applied, ApplyError, Manifest};
+use crate::manifests::{self, Applied, ApplyError, Manifest, recorded};
 use crate::output::OutputArgs;
 use crate::progress::seconds;
 use crate::recipe::catalog::{self, BUILT_IN, CatalogError, Found};
@@ -163,6 +163,7 @@ impl Make<'_> {
             return self.print(&recipe, None);
         }
         let client = self.app.connect().await?.client;
+        self.require_emulator(&client, &recipe).await?;
         let outcome = self.apply(&client, &recipe).await?;
         let recipe = if self.args.no_wait {
             recipe
@@ -172,6 +173,19 @@ impl Make<'_> {
         let done = self.print(&recipe, Some(outcome))?;
         self.advise(&client, &recipe).await;
         Ok(done)
+    }
+
+    /// In real AWS nothing is made, and waiting for it would never end.
+    async fn require_emulator(&self, client: &Client, recipe: &Recipe) -> Result<(), CliError> {
+        let attempted = || format!("applying the Recipe {}", name_of(recipe));
+        let recorded = recorded::read(client).await.attempting(attempted)?;
+        if recorded.is_none_or(|recorded| !recorded.real_aws) {
+            return Ok(());
+        }
+        let why = "the backend of this install is real AWS, where irsa-emu makes nothing: make the resources with your own tools";
+        Err(CliError::because(ExitStatus::Failed, attempted(), why)
+            .code(Code::RealAws)
+            .next(format!("{} --backend emulator", self.app.command("up"))))
     }
 
     /// The Recipe with its parameters filled in: from flags, then values, then defaults, then the user.

@@ -7,14 +7,13 @@ use irsa_emu_core::contract::{
 use irsa_emu_core::recipe::Recipe;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use serde::Serialize;
 
 use crate::app::App;
 use crate::checks::{image, scaled_down};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::{HOST_ENDPOINT, REGION, rollout};
+use crate::manifests::{BACKEND_AWS, recorded, rollout};
 use crate::output::OutputArgs;
 use crate::printer::{Paint, Printer};
 use crate::recipe::installed;
@@ -47,8 +46,10 @@ struct Status {
     instance: String,
     ready: bool,
     region: Option<String>,
+    backend: &'static str,
     host_endpoint: Option<String>,
-    cluster_endpoint: String,
+    /// The emulator's; `None` where the backend is real AWS.
+    cluster_endpoint: Option<String>,
     sts_endpoint: String,
     parts: Vec<Part>,
     recipes: Vec<Part>,
@@ -60,28 +61,37 @@ pub async fn run(args: StatusArgs, app: &App) -> Result<ExitStatus, CliError> {
     let cluster = app.connect().await?;
     let client = &cluster.client;
     let attempted = || format!("asking the cluster of context `{}`", cluster.context);
-    let namespaces = Api::<Namespace>::all(client.clone());
-    let (namespace, webhook, emulator, registered, recipes) = tokio::try_join!(
-        namespaces.get_opt(NAMESPACE),
+    let (recorded, webhook, emulator, registered, recipes) = tokio::try_join!(
+        recorded::read(client),
         part(client, WEBHOOK),
         part(client, EMULATOR),
         registration(client),
         installed::list(client),
     )
     .attempting(attempted)?;
-    let mut annotations = namespace
-        .and_then(|found| found.metadata.annotations)
-        .unwrap_or_default();
-    let parts = vec![webhook, registered, emulator];
+    let recorded = recorded.unwrap_or_default();
+    let mut parts = vec![webhook, registered];
+    if !recorded.real_aws {
+        parts.push(emulator);
+    }
     let recipes: Vec<Part> = recipes.iter().map(recipe).collect();
     let status = Status {
-        ready: parts.iter().chain(&recipes).all(|part| part.ready),
+        // In real AWS nobody makes what a Recipe says, so it is never ready there.
+        ready: parts
+            .iter()
+            .chain(recipes.iter().filter(|_| !recorded.real_aws))
+            .all(|part| part.ready),
         context: cluster.context.clone(),
         kubernetes: cluster.version.clone(),
         instance: app.instance.clone(),
-        region: annotations.remove(REGION),
-        host_endpoint: annotations.remove(HOST_ENDPOINT),
-        cluster_endpoint: emulator_url(),
+        region: recorded.region,
+        backend: if recorded.real_aws {
+            BACKEND_AWS
+        } else {
+            "emulator"
+        },
+        host_endpoint: recorded.host_endpoint,
+        cluster_endpoint: (!recorded.real_aws).then(emulator_url),
         sts_endpoint: sts_front_url(),
         parts,
         recipes,
@@ -165,11 +175,14 @@ fn print_text(status: &Status, printer: &Printer) {
         "context:     {} (Kubernetes {})",
         status.context, status.kubernetes
     ));
-    printer.data(&format!(
-        "host:        {}",
-        status.host_endpoint.clone().unwrap_or_else(none)
-    ));
-    printer.data(&format!("in-cluster:  {}", status.cluster_endpoint));
+    match &status.cluster_endpoint {
+        Some(in_cluster) => {
+            let host = status.host_endpoint.clone().unwrap_or_else(none);
+            printer.data(&format!("host:        {host}"));
+            printer.data(&format!("in-cluster:  {in_cluster}"));
+        }
+        None => printer.data("backend:     real AWS"),
+    }
     printer.data(&format!("sts:         {}", status.sts_endpoint));
     printer.data(&format!(
         "region:      {}",

@@ -63,6 +63,7 @@ codes! {
     RecipeInvalid "recipe-invalid" false "A recipe file, or a parameter of it, is wrong.";
     ParametersMissing "parameters-missing" false "A recipe needs parameters that nothing gives.";
     ValuesInvalid "values-invalid" false "The values of the app cannot be read, or lack something.";
+    RealAws "real-aws" false "The backend is real AWS, where irsa-emu makes nothing and has no endpoint.";
     Prerequisite "prerequisite" false "Something that must be there before is missing.";
     Timeout "timeout" true "It took longer than allowed.";
     Interrupted "interrupted" true "SIGINT or SIGTERM came.";

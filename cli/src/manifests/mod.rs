@@ -5,6 +5,7 @@ pub mod base_credentials;
 mod emulator;
 mod pod;
 mod rbac;
+pub mod recorded;
 pub mod removal;
 pub mod rollout;
 mod webhook;
