@@ -13,6 +13,7 @@ mod identity;
 mod lifecycle;
 mod memory;
 mod probe;
+mod real_aws;
 mod sdks;
 mod sts;
 mod vault;
@@ -128,6 +129,7 @@ const STEPS: &[Step] = &[
         vault::sidecar_speaks_for_its_pod,
     ),
     ("memory_of_webhook_and_sidecar", memory::report_memory),
+    ("the_sidecar_serves_real_aws", real_aws::credentials_of_real_aws),
     ("down_leaves_nothing_behind", lifecycle::down_leaves_nothing),
     ("a_second_down_has_nothing_to_do", lifecycle::second_down),
 ];

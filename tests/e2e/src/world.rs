@@ -117,6 +117,19 @@ impl World {
         ])
     }
 
+    /// Runs `irsa-emu up` for the cluster that is there, with more options and variables.
+    pub(crate) fn up_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Result<Said> {
+        let mut command = self.command(&self.binary);
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+            command.env_remove(name);
+        }
+        command
+            .args(["--name", INSTANCE, "--progress", "plain", "up"])
+            .args(args)
+            .envs(variables.iter().copied());
+        run(&mut command, None)
+    }
+
     /// Runs `irsa-emu` with one more environment variable.
     pub(crate) fn irsa_emu_with(&self, name: &str, value: &str, args: &[&str]) -> Result<Said> {
         run(self.command(&self.binary).env(name, value).args(args), None)
