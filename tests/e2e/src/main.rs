@@ -62,6 +62,10 @@ const STEPS: &[Step] = &[
     ),
     ("trust_policies_decide_and_say_why", sts::trust_policies_decide),
     ("bad_tokens_are_refused", sts::bad_tokens_are_refused),
+    (
+        "strict_roles_are_looked_for_and_never_made",
+        sts::strict_makes_nothing,
+    ),
     ("the_aws_cli_is_served_in_both_deliveries", sdks::cli),
     ("go_v2_is_served_in_both_deliveries", sdks::go_v2),
     ("js_v3_is_served_in_both_deliveries", sdks::js_v3),

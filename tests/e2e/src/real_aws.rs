@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use irsa_emu_core::contract::AWS_CREDENTIALS_SECRET;
 use serde_json::{Value, json};
 
-use crate::world::{HOST_PORT, World, eventually, text_at};
+use crate::world::{World, eventually, text_at};
 
 const NAMESPACE: &str = "e2e-aws";
 const KEY: &str = "AKIAE2E00000000000001";
@@ -64,15 +64,7 @@ pub(crate) fn credentials_of_real_aws(world: &World) -> Result<()> {
 
 fn up(world: &World, more: &[&str], variables: &[(&str, &str)]) -> Result<crate::world::Said> {
     let args = [
-        &[
-            "--backend",
-            "aws",
-            "--sts-endpoint",
-            STAND_IN,
-            "--session-tags",
-            "--host-port",
-            HOST_PORT,
-        ],
+        &["--backend", "aws", "--sts-endpoint", STAND_IN, "--session-tags"],
         more,
     ]
     .concat();

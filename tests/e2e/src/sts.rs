@@ -45,8 +45,12 @@ impl Front {
 
     /// Status and body of the answer to one exchange.
     fn exchange(&self, role: &str, token: &str, extra: &str) -> Result<(u16, String)> {
+        self.exchange_arn(&format!("arn:aws:iam::123456789012:role/{role}"), token, extra)
+    }
+
+    fn exchange_arn(&self, role: &str, token: &str, extra: &str) -> Result<(u16, String)> {
         let body = format!(
-            "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=e2e&RoleArn=arn:aws:iam::123456789012:role/{role}&WebIdentityToken={token}{extra}"
+            "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=e2e&RoleArn={role}&WebIdentityToken={token}{extra}"
         );
         self.post(&body)
     }
@@ -161,6 +165,79 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
             text.contains("system:serviceaccount:e2e-trust:somebody-else")
                 && text.contains("system:serviceaccount:e2e-trust:narrow"),
             "none so far: {text}"
+        );
+        Ok(())
+    })
+}
+
+/// Under `roles: strict` nothing is made on the way: no role, no provider, no client id.
+pub(crate) fn strict_makes_nothing(world: &World) -> Result<()> {
+    world.up_with(&["--roles", "strict"], &[])?.code(0)?;
+    {
+        let front = Front::open(world)?;
+        let invalid = |what: &str, role: &str, token: &str, why: &str| -> Result<()> {
+            let (status, body) = front.exchange_arn(role, token, "")?;
+            let refused = status == 400 && body.contains("InvalidIdentityToken") && body.contains(why);
+            ensure!(refused, "{what}: {status} {body}");
+            Ok(())
+        };
+        let other = token(world, "audience", "e2e.example")?;
+        let role = "arn:aws:iam::123456789012:role/e2e-audience";
+        invalid(
+            "an audience that no provider lists",
+            role,
+            &other,
+            "Incorrect token audience",
+        )?;
+        let stranger = token(world, "stranger", "sts.amazonaws.com")?;
+        let role = "arn:aws:iam::555555555555:role/e2e-stranger";
+        invalid(
+            "an account without a provider",
+            role,
+            &stranger,
+            "No OpenIDConnect provider",
+        )?;
+        let gone = token(world, "gone", "sts.amazonaws.com")?;
+        front.refuses(
+            "a role that does not exist",
+            "e2e-gone",
+            &gone,
+            (403, "AccessDenied"),
+        )?;
+        let verbatim = token(world, "verbatim", "sts.amazonaws.com")?;
+        let (status, body) = front.exchange("e2e-verbatim", &verbatim, "")?;
+        ensure!(status == 200, "what is there serves: {status} {body}");
+    }
+    world.up_with(&[], &[])?.code(0)?;
+    let front = Front::open(world)?;
+    for (account, audience, role) in [
+        (
+            "audience",
+            "e2e.example",
+            "arn:aws:iam::123456789012:role/e2e-audience",
+        ),
+        (
+            "stranger",
+            "sts.amazonaws.com",
+            "arn:aws:iam::555555555555:role/e2e-stranger",
+        ),
+    ] {
+        // The first request makes what is missing.
+        let token = token(world, account, audience)?;
+        let (status, body) = front.exchange_arn(role, &token, "")?;
+        ensure!(status == 200, "{account}, under roles auto: {status} {body}");
+    }
+    eventually("the owner hears that AWS would refuse the audience", 30, || {
+        let events = world.get(&[
+            "events",
+            "-n",
+            NAMESPACE,
+            "--field-selector",
+            "reason=AudienceNotListed",
+        ])?;
+        ensure!(
+            events["items"].to_string().contains("e2e.example"),
+            "none so far: {events}"
         );
         Ok(())
     })

@@ -125,6 +125,7 @@ impl World {
         }
         command
             .args(["--name", INSTANCE, "--progress", "plain", "up"])
+            .args(["--emulator-image", &self.emulator_image, "--host-port", HOST_PORT])
             .args(args)
             .envs(variables.iter().copied());
         run(&mut command, None)

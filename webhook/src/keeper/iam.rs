@@ -70,19 +70,6 @@ pub(super) async fn keep_provider(iam: &Client, issuer: &str, arn: &str) -> Outc
         .send()
         .await
     {
-        // The STS front registers providers too, for the audience that a Pod asked with.
-        Ok(found) if !found.client_id_list().iter().any(|id| id == DEFAULT_AUDIENCE) => {
-            let add = iam
-                .add_client_id_to_open_id_connect_provider()
-                .open_id_connect_provider_arn(arn)
-                .client_id(DEFAULT_AUDIENCE);
-            let added = add.send().await.map(|_| ());
-            Outcome::of(
-                false,
-                added
-                    .map_err(|error| format!("AddClientIDToOpenIDConnectProvider: {}", explain_call(&error))),
-            )
-        }
         Ok(_) => Outcome::Found,
         Err(error)
             if error

@@ -50,7 +50,7 @@ impl Emulated {
         Self {
             url: url.trim_end_matches('/').to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
-            providers: Providers::new(emulator.clone(), settings),
+            providers: Providers::new(emulator.clone(), events.clone(), settings),
             roles: Roles::new(emulator.clone(), events, settings),
             aliases: settings.issuer_aliases.clone(),
             emulator,

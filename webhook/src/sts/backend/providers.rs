@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_iam::Client;
+use irsa_emu_core::contract::DEFAULT_AUDIENCE;
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::trust_policy::IssuerAlias;
+use kube::runtime::events::EventType;
 
 use super::super::response::StsError;
 use super::super::token::Verified;
 use crate::args::{self, Settings};
 use crate::aws::{Emulator, explain};
+use crate::events::Events;
 
 /// As long as a role is remembered: who registers a provider tries it at once.
 const REMEMBER: Duration = Duration::from_secs(3);
@@ -27,6 +30,7 @@ type Place = String;
 pub(super) struct Providers {
     emulator: Emulator,
     mode: args::Roles,
+    events: Events,
     aliases: Vec<IssuerAlias>,
     seen: Mutex<HashMap<Place, (Instant, Arc<Found>)>>,
 }
@@ -56,9 +60,10 @@ impl Found {
 }
 
 impl Providers {
-    pub(super) fn new(emulator: Emulator, settings: &Settings) -> Self {
+    pub(super) fn new(emulator: Emulator, events: Events, settings: &Settings) -> Self {
         Self {
             emulator,
+            events,
             mode: settings.roles,
             aliases: settings.issuer_aliases.clone(),
             seen: Mutex::default(),
@@ -78,14 +83,17 @@ impl Providers {
             Some(found) if found.lacks(audience).is_none() => return Ok(()),
             _ => self.look(&iam, verified.provider()).await?,
         };
-        let own = format!("{place}:oidc-provider/{}", verified.provider());
         match (found.lacks(audience), self.mode) {
             (None, _) => {
                 self.remember(place, found);
                 Ok(())
             }
             (Some(Lack::Provider), args::Roles::Auto) => register(&iam, verified, audience).await,
-            (Some(Lack::ClientId), args::Roles::Auto) => add_client_id(&iam, &own, verified, audience).await,
+            // LocalStack 4.14 cannot add a client id, so the audience passes, and its owner is told of the difference.
+            (Some(Lack::ClientId), args::Roles::Auto) => {
+                self.tell(verified, audience);
+                Ok(())
+            }
             (Some(Lack::Provider), args::Roles::Strict) => Err(StsError::invalid_token(&format!(
                 "No OpenIDConnect provider found in your account for {}",
                 verified.issuer
@@ -127,6 +135,20 @@ impl Providers {
         Ok(found)
     }
 
+    fn tell(&self, verified: &Verified, audience: &str) {
+        let subject = &verified.subject;
+        tracing::warn!(%subject, audience, "no OIDC provider lists the audience of this token");
+        self.events.exchange(
+            &subject.namespace,
+            &subject.name,
+            EventType::Warning,
+            "AudienceNotListed",
+            format!(
+                "AWS refuses the audience {audience} unless it is a client id of the cluster's OIDC provider"
+            ),
+        );
+    }
+
     fn seen_lately(&self, place: &str) -> Option<Arc<Found>> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, found) = seen.get(place)?;
@@ -148,11 +170,17 @@ fn speaks_for(arn: &str, issuer: &str, aliases: &[IssuerAlias]) -> bool {
     url.is_some_and(|url| url == issuer || aliases.iter().any(|alias| alias.matches(url)))
 }
 
+/// The client ids of a provider that is made for an audience: AWS's own, too, as every other ServiceAccount uses it.
+fn client_ids(audience: &str) -> Vec<String> {
+    let ids = BTreeSet::from([DEFAULT_AUDIENCE, audience]);
+    ids.into_iter().map(str::to_owned).collect()
+}
+
 async fn register(iam: &Client, verified: &Verified, audience: &str) -> Result<(), StsError> {
     let made = iam
         .create_open_id_connect_provider()
         .url(&verified.issuer)
-        .client_id_list(audience)
+        .set_client_id_list(Some(client_ids(audience)))
         .send()
         .await;
     match made {
@@ -173,34 +201,6 @@ async fn register(iam: &Client, verified: &Verified, audience: &str) -> Result<(
             Ok(())
         }
         Err(error) => Err(unavailable("CreateOpenIDConnectProvider", &error)),
-    }
-}
-
-/// Adds the audience to the cluster's own provider; where only one of an alias is there, the own one is registered.
-async fn add_client_id(iam: &Client, own: &str, verified: &Verified, audience: &str) -> Result<(), StsError> {
-    let added = iam
-        .add_client_id_to_open_id_connect_provider()
-        .open_id_connect_provider_arn(own)
-        .client_id(audience)
-        .send()
-        .await;
-    match added {
-        Ok(_) => {
-            tracing::info!(
-                provider = own,
-                audience,
-                "added an audience to the cluster's issuer"
-            );
-            Ok(())
-        }
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|e| e.is_no_such_entity_exception()) =>
-        {
-            register(iam, verified, audience).await
-        }
-        Err(error) => Err(unavailable("AddClientIDToOpenIDConnectProvider", &error)),
     }
 }
 
