@@ -1,9 +1,11 @@
 //! The container credentials endpoint on loopback, as AWS SDKs and the EKS Pod Identity agent know it.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -11,10 +13,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use irsa_emu_core::contract::SIDECAR_PATH;
 use serde::Serialize;
 use time::OffsetDateTime;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
 
-use crate::cache::State;
+use crate::cache::{Cache, State};
 
 /// The body of a good answer; the names are AWS's.
 #[derive(Serialize)]
@@ -27,78 +29,102 @@ struct Body<'a> {
     expiration: String,
 }
 
+/// Open connections at once. One more ends the oldest, which is most likely one that nobody uses: an answer takes
+/// microseconds.
+const CONNECTIONS: usize = 128;
+/// A client that takes longer to send its headers has gone, or never was one.
+const HEADERS: Duration = Duration::from_secs(5);
+/// The headers of a request; an `Authorization` of ours has 64 bytes.
+const MAX_HEADERS: usize = 16 * 1024;
+
 /// Serves until dropped.
-pub(crate) async fn serve(listener: TcpListener, authorization: String, state: watch::Receiver<State>) {
+pub(crate) async fn serve(listener: TcpListener, authorization: String, cache: Cache) {
+    let mut open = VecDeque::with_capacity(CONNECTIONS);
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of file descriptors, most likely; they come back.
                 tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let (authorization, state) = (authorization.clone(), state.clone());
-        tokio::spawn(async move {
-            let answer = service_fn(move |request| {
-                let response = answer(
-                    &request,
-                    &authorization,
-                    &state.borrow(),
-                    OffsetDateTime::now_utc(),
-                );
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(std::time::Duration::from_secs(10))
-                .serve_connection(TokioIo::new(stream), answer);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
+        if open.len() == CONNECTIONS {
+            open.retain(|connection: &AbortHandle| !connection.is_finished());
+        }
+        if open.len() == CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
+        let connection = tokio::spawn(connection(stream, authorization.clone(), cache.clone()));
+        open.push_back(connection.abort_handle());
     }
 }
 
-/// Answers one request; decides only.
-fn answer<B>(
-    request: &Request<B>,
-    authorization: &str,
-    state: &State,
-    now: OffsetDateTime,
-) -> Response<Full<Bytes>> {
+async fn connection(stream: TcpStream, authorization: String, cache: Cache) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let mut cache = cache.clone();
+        let refusal = refusal(&request, &authorization);
+        async move {
+            Ok::<_, Infallible>(match refusal {
+                Some(refusal) => refusal,
+                None => answer(&cache.state().await, OffsetDateTime::now_utc()),
+            })
+        }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(MAX_HEADERS)
+        // SDKs ask once in minutes.
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Why a request gets nothing, if it is not one of this Pod's own.
+fn refusal<B>(request: &Request<B>, authorization: &str) -> Option<Response<Full<Bytes>>> {
     if !is_loopback_host(request.headers()) {
-        return text(
+        return Some(text(
             StatusCode::FORBIDDEN,
             "the Host header must name a loopback address",
-        );
+        ));
     }
     if request.uri().path() != SIDECAR_PATH {
-        return text(StatusCode::NOT_FOUND, "only /v1/credentials is served here");
+        return Some(text(StatusCode::NOT_FOUND, "only /v1/credentials is served here"));
     }
     if request.method() != Method::GET {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here");
+        return Some(text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here"));
     }
     let given = request
         .headers()
         .get(header::AUTHORIZATION)
         .map_or(&[][..], |value| value.as_bytes());
-    if !same(given, authorization.as_bytes()) {
-        return text(
+    let right = same(given, authorization.as_bytes());
+    (!right).then(|| {
+        text(
             StatusCode::UNAUTHORIZED,
             "the Authorization header does not hold this Pod's token",
-        );
-    }
-    match &state.credentials {
-        Some(credentials) if credentials.is_valid_at(now) => json(&Body {
+        )
+    })
+}
+
+/// The credentials, or why there are none.
+fn answer(state: &State, now: OffsetDateTime) -> Response<Full<Bytes>> {
+    match state.valid_at(now) {
+        Some(credentials) => json(&Body {
             access_key_id: &credentials.access_key_id,
             secret_access_key: &credentials.secret_access_key,
             token: &credentials.session_token,
             account_id: &state.account,
             expiration: credentials.expiration_text(),
         }),
-        _ => text(
+        None => text(
             StatusCode::SERVICE_UNAVAILABLE,
             state
                 .problem
@@ -176,7 +202,7 @@ mod tests {
             .header("authorization", authorization)
             .body(())
             .unwrap();
-        let response = answer(&request, "right", state, now);
+        let response = refusal(&request, "right").unwrap_or_else(|| answer(state, now));
         let status = response.status().as_u16();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let body = runtime

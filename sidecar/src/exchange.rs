@@ -19,7 +19,8 @@ use crate::credentials::Credentials;
 
 /// An answer of STS is about 2 KB; nothing near this size is one.
 const MAX_ANSWER: usize = 64 * 1024;
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// What an exchange takes at most, unless the caller is in a hurry.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why no credentials came.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +42,7 @@ pub(crate) enum ExchangeError {
 }
 
 /// Exchanges the token that is in the file now; the kubelet replaces it long before it expires.
-pub(crate) async fn exchange(settings: &Settings) -> Result<Credentials, ExchangeError> {
+pub(crate) async fn exchange(settings: &Settings, timeout: Duration) -> Result<Credentials, ExchangeError> {
     let url = &settings.sts_url;
     let token = tokio::fs::read_to_string(&settings.token_file)
         .await
@@ -57,9 +58,9 @@ pub(crate) async fn exchange(settings: &Settings) -> Result<Credentials, Exchang
         url: url.clone(),
         why,
     };
-    let (status, body) = tokio::time::timeout(TIMEOUT, send(request))
+    let (status, body) = tokio::time::timeout(timeout, send(request))
         .await
-        .map_err(|_| unreachable(format!("no answer within {} s", TIMEOUT.as_secs())))?
+        .map_err(|_| unreachable(format!("no answer within {} ms", timeout.as_millis())))?
         .map_err(unreachable)?;
     let answer = Answer::parse(&body);
     if let (true, Some(credentials)) = (status.is_success(), answer.credentials()) {

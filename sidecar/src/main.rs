@@ -76,15 +76,15 @@ async fn serve(settings: Settings) -> ExitCode {
         Err(error) => return fail(&format!("cannot listen on {}: {error}", settings.listen)),
     };
     tracing::info!(listen = %settings.listen, role = settings.role_arn, "serving");
-    let (state, publish) = cache::channel();
+    let (cache, publisher) = cache::channel();
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return fail("cannot listen for signals");
     };
     tokio::select! {
-        () = cache::keep_fresh(&settings, publish) => {}
-        () = endpoint::serve(listener, authorization, state) => {}
+        () = cache::keep_fresh(&settings, publisher) => {}
+        () = endpoint::serve(listener, authorization, cache) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

@@ -1,0 +1,8 @@
+//! What several tests need: stand-ins for the services that our programs talk to, programs as processes, and clients
+//! that mean harm.
+
+pub mod api_server;
+pub mod emulator;
+pub mod hostile;
+pub mod issuer;
+pub mod process;
