@@ -1,11 +1,16 @@
 //! Events: what people should know of who are not there when it happens. Written in the background, never waited for.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use irsa_emu_core::plan::Outcome;
 use irsa_emu_core::pod_view::PodView;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::mpsc;
+
+use crate::throttle::Throttle;
 
 /// Events that wait to be written; more are dropped, as their like will come again.
 const WAITING: usize = 128;
@@ -14,7 +19,11 @@ const LONGEST_NOTE: usize = 1024;
 
 /// Where Events are handed in.
 #[derive(Clone)]
-pub(crate) struct Events(mpsc::Sender<(ObjectReference, Event)>);
+pub(crate) struct Events {
+    waiting: mpsc::Sender<(ObjectReference, Event)>,
+    /// Each Event is a write of the API server, and whoever makes mistakes makes them again and again.
+    throttle: Arc<Throttle<[String; 4]>>,
+}
 
 impl Events {
     /// The sink, and the task that writes what comes in, for ever.
@@ -33,13 +42,20 @@ impl Events {
             }
             Ok(())
         };
-        (Self(sender), publishing)
+        (Self::into(sender), publishing)
+    }
+
+    fn into(waiting: mpsc::Sender<(ObjectReference, Event)>) -> Self {
+        Self {
+            waiting,
+            throttle: Arc::default(),
+        }
     }
 
     /// A sink whose Events nobody writes.
     #[cfg(test)]
     pub(crate) fn none() -> Self {
-        Self(mpsc::channel(1).0)
+        Self::into(mpsc::channel(1).0)
     }
 
     /// Tells the owner of a Pod of probable mistakes: warnings of an admission reach `kubectl` only for Pods made by hand.
@@ -74,6 +90,16 @@ impl Events {
     }
 
     fn write(&self, object: ObjectReference, type_: EventType, reason: &str, action: &str, note: String) {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let cause = [
+            text(&object.kind),
+            text(&object.namespace),
+            text(&object.name),
+            reason.to_owned(),
+        ];
+        if self.throttle.admit(cause, Instant::now()).is_none() {
+            return;
+        }
         let event = Event {
             type_,
             reason: reason.to_owned(),
@@ -82,7 +108,7 @@ impl Events {
             secondary: None,
         };
         // Where the queue is full, the next of its kind tells it again.
-        let _ = self.0.try_send((object, event));
+        let _ = self.waiting.try_send((object, event));
     }
 }
 

@@ -12,6 +12,7 @@ mod leader;
 mod metrics;
 mod sts;
 mod telemetry;
+mod throttle;
 mod tls;
 
 use std::net::SocketAddr;

@@ -2,6 +2,8 @@
 //! Who a token speaks for is decided here; what comes of its role, in [`backend`].
 
 mod backend;
+mod connections;
+mod keys;
 mod query;
 mod response;
 mod token;
@@ -9,7 +11,7 @@ mod token;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::Router;
@@ -30,13 +32,18 @@ use crate::directory::{Directory, Lookup};
 use crate::events::Events;
 use crate::health::{Readiness, close_when_stopping};
 use crate::metrics::Metrics;
+use crate::throttle::Throttle;
 use backend::{Backend, Refusal};
+use connections::Bounded;
+use keys::Verifier;
 use query::AssumeRole;
 use response::StsError;
-use token::{Subject, Verified, Verifier};
+use token::{Subject, Verified};
 
 /// A request holds a token of about 1 KB; nothing near this size is one.
 const MAX_BODY: usize = 64 * 1024;
+/// The same as a query string, with its headers.
+const MAX_HEAD: usize = 96 * 1024;
 
 /// A client that takes longer to send its headers has gone, or never was one.
 const HEADERS: Duration = Duration::from_secs(5);
@@ -51,6 +58,8 @@ pub(crate) struct Front {
     backend: Backend,
     metrics: Arc<Metrics>,
     events: Events,
+    /// Who is refused again and again fills no log.
+    refusals: Throttle<String>,
 }
 
 impl Front {
@@ -68,6 +77,7 @@ impl Front {
             settings,
             metrics,
             events,
+            refusals: Throttle::default(),
         })
     }
 
@@ -134,7 +144,9 @@ impl Front {
 
     /// A refusal: AWS gives no reason, so it goes into the log and an Event of the ServiceAccount.
     fn refuse(&self, subject: &Subject, role: &RoleArn, why: &str) -> StsError {
-        tracing::warn!(%subject, %role, why, "refused: the ServiceAccount may not assume this role");
+        if let Some(unsaid) = self.refusals.admit(subject.to_string(), Instant::now()) {
+            tracing::warn!(%subject, %role, why, unsaid, "refused: the ServiceAccount may not assume this role");
+        }
         self.events.exchange(
             &subject.namespace,
             &subject.name,
@@ -169,12 +181,16 @@ pub(crate) async fn serve(
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(readiness, close_when_stopping))
         .with_state(front);
-    let mut server = axum_server::bind(address).handle(handle);
+    let mut server = axum_server::bind(address)
+        .handle(handle)
+        .acceptor(Bounded::new())
+        .first_request_timeout(HEADERS);
     server
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS);
+        .header_read_timeout(HEADERS)
+        .max_buf_size(MAX_HEAD);
     server
         .serve(router.into_make_service())
         .await
@@ -213,7 +229,14 @@ async fn exchange(front: &Front, parameters: &BTreeMap<String, String>) -> Respo
         }
         Err(error) => {
             front.metrics.exchanged(error.code);
-            tracing::info!(code = error.code, answer = error.message, "exchange refused");
+            if let Some(unsaid) = front.refusals.admit(error.code.to_owned(), Instant::now()) {
+                tracing::info!(
+                    code = error.code,
+                    answer = error.message,
+                    unsaid,
+                    "exchange refused"
+                );
+            }
             error.into_response()
         }
     }

@@ -10,6 +10,20 @@ use super::token::WebIdentityToken;
 
 /// The version of the STS API, the only one there is.
 const VERSION: &str = "2011-06-15";
+/// Parameters that are read, beside the managed policies.
+const PARAMETERS: [&str; 7] = [
+    "Action",
+    "Version",
+    "RoleArn",
+    "RoleSessionName",
+    "WebIdentityToken",
+    "DurationSeconds",
+    "Policy",
+];
+/// Characters of a role's ARN (STS API reference, `AssumeRoleWithWebIdentity`).
+const LONGEST_ROLE_ARN: usize = 2048;
+/// Characters of a token (the same page).
+const LONGEST_TOKEN: usize = 20_000;
 /// Characters of a session policy (STS API reference, `AssumeRoleWithWebIdentity`).
 const LONGEST_POLICY: usize = 2048;
 /// Managed policies of a session (the same page).
@@ -29,11 +43,21 @@ pub(crate) struct AssumeRole {
     pub(crate) policy_arns: Vec<String>,
 }
 
-/// The parameters of a request: those of the query string, then those of the form.
+/// The parameters of a request that are read here: those of the query string, then those of the form. 64 KiB hold
+/// thousands of others, which are passed over.
 pub(crate) fn parameters(query: &str, body: &[u8]) -> BTreeMap<String, String> {
     let both = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(body));
-    both.map(|(name, value)| (name.into_owned(), value.into_owned()))
+    both.filter(|(name, _)| PARAMETERS.contains(&&**name) || policy_number(name).is_some())
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect()
+}
+
+/// The number of a `PolicyArns.member.<number>.arn`.
+fn policy_number(name: &str) -> Option<u8> {
+    name.strip_prefix("PolicyArns.member.")?
+        .strip_suffix(".arn")?
+        .parse()
+        .ok()
 }
 
 impl AssumeRole {
@@ -43,7 +67,8 @@ impl AssumeRole {
             .get("Version")
             .map_or("NO_VERSION_SPECIFIED", String::as_str);
         if version != VERSION {
-            return Err(StsError::invalid_action(version));
+            let said: String = version.chars().take(32).collect();
+            return Err(StsError::invalid_action(&said));
         }
         let required = |name: &str| {
             let missing = || {
@@ -60,7 +85,9 @@ impl AssumeRole {
         };
         let role = required("RoleArn")?;
         let session_name = required("RoleSessionName")?;
-        let token = WebIdentityToken::new(required("WebIdentityToken")?);
+        let token = required("WebIdentityToken")?;
+        check_length("roleArn", &role, LONGEST_ROLE_ARN)?;
+        check_length("webIdentityToken", &token, LONGEST_TOKEN)?;
         let role_arn = RoleArn::parse(&role).map_err(|error| StsError::validation(&format!("{error}")))?;
         let legal = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
         if !(2..=64).contains(&session_name.chars().count()) || !session_name.chars().all(legal) {
@@ -80,7 +107,7 @@ impl AssumeRole {
         Ok(Self {
             role_arn,
             session_name,
-            token,
+            token: WebIdentityToken::new(token),
             duration,
             policy: session_policy(parameters)?,
             policy_arns: policy_arns(parameters)?,
@@ -96,6 +123,15 @@ impl AssumeRole {
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         ))
     }
+}
+
+fn check_length(name: &str, value: &str, longest: usize) -> Result<(), StsError> {
+    if value.chars().count() <= longest {
+        return Ok(());
+    }
+    Err(StsError::validation(&format!(
+        "1 validation error detected: Value at '{name}' failed to satisfy constraint: Member must have length less than or equal to {longest}"
+    )))
 }
 
 fn session_policy(parameters: &BTreeMap<String, String>) -> Result<Option<String>, StsError> {
@@ -117,12 +153,9 @@ fn session_policy(parameters: &BTreeMap<String, String>) -> Result<Option<String
 
 /// `PolicyArns.member.1.arn` and so on, in their order.
 fn policy_arns(parameters: &BTreeMap<String, String>) -> Result<Vec<String>, StsError> {
-    let mut numbered: Vec<(usize, &String)> = parameters
+    let mut numbered: Vec<(u8, &String)> = parameters
         .iter()
-        .filter_map(|(name, value)| {
-            let number = name.strip_prefix("PolicyArns.member.")?.strip_suffix(".arn")?;
-            Some((number.parse().ok()?, value))
-        })
+        .filter_map(|(name, value)| Some((policy_number(name)?, value)))
         .collect();
     numbered.sort_unstable();
     if numbered.len() > MOST_POLICY_ARNS {
@@ -164,6 +197,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_read_is_not_kept() {
+        let body: Vec<String> = (0..1000)
+            .map(|n| format!("{n}=x&PolicyArns.member.{n}.arn=x"))
+            .collect();
+        assert_eq!(parameters("", body.join("&").as_bytes()).len(), 256);
+    }
+
+    #[test]
     fn session_policies_are_read_in_their_order() {
         let request = read(
             "Policy=%7B%7D&PolicyArns.member.2.arn=b&PolicyArns.member.1.arn=a&PolicyArns.member.10.arn=c",
@@ -193,7 +234,10 @@ mod tests {
 
     #[test]
     fn what_aws_would_not_accept_is_a_validation_error() {
+        let long = |name: &str, length: usize| format!("{name}{}", "a".repeat(length));
         for extra in [
+            &*long("RoleArn=arn:aws:iam::123456789012:role/", 2048),
+            &*long("WebIdentityToken=", 20_001),
             "RoleArn=Vault",
             "RoleArn=",
             "RoleSessionName=a",

@@ -1,31 +1,17 @@
-//! The projected token: verified against the cluster's own keys.
+//! The projected token: verified against the cluster's own keys, wherever those come from.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::{Duration, Instant};
 
-use axum::http;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use kube::Client;
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
 use super::response::StsError;
 
 /// Kubernetes signs with one of these; nothing else is ever accepted.
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
-/// A key id that is not known makes us ask the API server again, at most this often.
-const REFETCH: Duration = Duration::from_secs(10);
-/// Keys older than this are asked for again, so that one that was taken out of use is not trusted for ever.
-const MAX_AGE: Duration = Duration::from_mins(5);
-/// While the API server is away, a key that it had before still counts for so long.
-const MAX_AGE_AWAY: Duration = Duration::from_hours(1);
-/// After a fetch that failed, nobody waits for another one before this.
-const RETRY: Duration = Duration::from_secs(2);
-/// The longest that an exchange waits for the keys.
-const FETCH: Duration = Duration::from_secs(3);
 /// Clocks of one cluster agree; this much is forgiven, in seconds.
 const LEEWAY: u64 = 5;
 
@@ -167,7 +153,6 @@ struct BoundPod {
 }
 
 /// The keys by which the cluster signs, and the name that it signs with.
-#[derive(Clone)]
 pub(crate) struct Keys {
     issuer: String,
     by_id: BTreeMap<String, DecodingKey>,
@@ -183,89 +168,21 @@ impl Keys {
             by_id: set.keys.iter().filter_map(key).collect(),
         }
     }
+
+    /// Whether there is a key of this id.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.by_id.contains_key(id)
+    }
 }
 
-/// Verifies tokens with keys that are fetched when they are needed.
-pub(crate) struct Verifier {
-    client: Client,
-    cache: Mutex<Cache>,
-}
-
-/// The keys as they were fetched last, and the last fetch that failed.
-#[derive(Default)]
-struct Cache {
-    keys: Option<(Keys, Instant)>,
-    failed: Option<Instant>,
-}
-
-impl Verifier {
-    pub(crate) fn new(client: Client) -> Self {
-        Self {
-            client,
-            cache: Mutex::default(),
-        }
-    }
-
-    pub(crate) async fn verify(&self, token: &WebIdentityToken) -> Result<Verified, StsError> {
-        let header = jsonwebtoken::decode_header(token.expose()).map_err(|_| malformed())?;
-        let id = header.kid.ok_or_else(malformed)?;
-        let keys = self.keys_with(&id).await?;
-        verify(token, &keys)
-    }
-
-    /// The cluster's keys, asked for again where they lack this id. The lock makes that one request for all who wait.
-    async fn keys_with(&self, id: &str) -> Result<Keys, StsError> {
-        let mut cache = self.cache.lock().await;
-        if let Some((keys, fetched)) = &cache.keys
-            && (fetched.elapsed() < REFETCH || (keys.by_id.contains_key(id) && fetched.elapsed() < MAX_AGE))
-        {
-            return Ok(keys.clone());
-        }
-        let failed_lately = cache.failed.is_some_and(|failed| failed.elapsed() < RETRY);
-        if !failed_lately {
-            match self.fetch_in_time().await {
-                Ok(keys) => {
-                    cache.keys = Some((keys.clone(), Instant::now()));
-                    cache.failed = None;
-                    return Ok(keys);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "cannot fetch the cluster's signing keys");
-                    cache.failed = Some(Instant::now());
-                }
-            }
-        }
-        match &cache.keys {
-            Some((keys, fetched)) if keys.by_id.contains_key(id) && fetched.elapsed() < MAX_AGE_AWAY => {
-                Ok(keys.clone())
-            }
-            _ => Err(StsError::idp_communication(
-                "The cluster's OpenID keys could not be fetched",
-            )),
-        }
-    }
-
-    async fn fetch_in_time(&self) -> anyhow::Result<Keys> {
-        tokio::time::timeout(FETCH, self.fetch()).await?
-    }
-
-    async fn fetch(&self) -> anyhow::Result<Keys> {
-        #[derive(Deserialize)]
-        struct Discovery {
-            issuer: String,
-        }
-        let get = |path: &'static str| http::Request::get(path).body(Vec::new());
-        let discovery: Discovery = self
-            .client
-            .request(get("/.well-known/openid-configuration")?)
-            .await?;
-        let set: JwkSet = self.client.request(get("/openid/v1/jwks")?).await?;
-        Ok(Keys::new(discovery.issuer, &set))
-    }
+/// The id of the key that a token says it was signed with.
+pub(crate) fn key_id(token: &WebIdentityToken) -> Result<String, StsError> {
+    let header = jsonwebtoken::decode_header(token.expose()).map_err(|_| malformed())?;
+    header.kid.ok_or_else(malformed)
 }
 
 /// Verifies a token against keys that are there; decides only (but for the clock, which the library reads).
-fn verify(token: &WebIdentityToken, keys: &Keys) -> Result<Verified, StsError> {
+pub(crate) fn verify(token: &WebIdentityToken, keys: &Keys) -> Result<Verified, StsError> {
     let header = jsonwebtoken::decode_header(token.expose()).map_err(|_| malformed())?;
     if !ALGORITHMS.contains(&header.alg) {
         return Err(malformed());
