@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::ArgMatches;
 use serde::Serialize;
 
 use crate::args::GlobalArgs;
 use crate::cluster::kubeconfig::Kubeconfigs;
 use crate::cluster::target::{self, Cluster};
+use crate::config::Config;
 use crate::error::{CliError, Code, ExitStatus};
 use crate::exec::{CommandRunner, SystemRunner};
 use crate::output::Output;
@@ -35,16 +37,28 @@ pub struct App {
     pub kubeconfig: Option<PathBuf>,
     /// Contexts that the user declared safe.
     pub allowed_contexts: Vec<String>,
+    /// The settings of files.
+    pub config: Config,
+    /// What was matched of the command line.
+    pub matches: ArgMatches,
 }
 
 impl App {
     /// Takes the options that every command has.
-    pub fn new(global: GlobalArgs, printer: Printer, output: Arc<Output>) -> Result<Self, CliError> {
+    pub fn new(
+        global: GlobalArgs,
+        printer: Printer,
+        output: Arc<Output>,
+        config: Config,
+        matches: ArgMatches,
+    ) -> Result<Self, CliError> {
         let GlobalArgs {
             context,
             kubeconfig,
             allow_context,
             name,
+            config: _,
+            no_config: _,
             progress: _,
             color: _,
             verbose: _,
@@ -60,6 +74,8 @@ impl App {
             context,
             kubeconfig,
             allowed_contexts: allow_context,
+            config,
+            matches,
         })
     }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use irsa_emu_core::contract::DEFAULT_INSTANCE;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use crate::{commands, env_vars};
+use crate::commands;
 
 /// Run EKS manifests unchanged on a local cluster: IRSA, LocalStack and recipes in one command
 #[derive(Debug, Parser)]
@@ -28,21 +30,33 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct GlobalArgs {
     /// Use this context of the kubeconfig instead of the cluster that `up` makes
-    #[arg(long, global = true, value_name = "NAME", env = env_vars::CONTEXT, help_heading = "Global options")]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
     pub context: Option<String>,
     /// Read this kubeconfig instead of $KUBECONFIG or ~/.kube/config
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub kubeconfig: Option<PathBuf>,
     /// Accept this context although it is not known to be local
-    #[arg(long, global = true, value_name = "NAME", env = env_vars::ALLOW_CONTEXT, value_delimiter = ',')]
+    #[arg(long, global = true, value_name = "NAME", value_delimiter = ',')]
     #[arg(help_heading = "Global options")]
     pub allow_context: Vec<String>,
     /// Name of the install, and of the cluster that `up` makes for it
-    #[arg(long, global = true, value_name = "NAME", env = env_vars::NAME, default_value = DEFAULT_INSTANCE)]
+    #[arg(long, global = true, value_name = "NAME", default_value = DEFAULT_INSTANCE)]
     #[arg(value_parser = instance_name, help_heading = "Global options")]
     pub name: String,
+    /// Read this file instead of the `irsa-emu.yaml` of the project
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        conflicts_with = "no_config",
+        help_heading = "Global options"
+    )]
+    pub config: Option<PathBuf>,
+    /// Read neither the `irsa-emu.yaml` of the project nor the user's configuration
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub no_config: bool,
     /// How progress is shown
-    #[arg(long, global = true, value_name = "HOW", env = env_vars::PROGRESS, default_value = "auto")]
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
     #[arg(help_heading = "Global options")]
     pub progress: ProgressMode,
     /// When to use colour
@@ -60,7 +74,8 @@ pub struct GlobalArgs {
 }
 
 /// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ProgressMode {
     /// `tty` on a terminal, else `plain`.
     Auto,
@@ -73,7 +88,8 @@ pub enum ProgressMode {
 }
 
 /// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ColorMode {
     /// On a terminal, unless `NO_COLOR` is set.
     Auto,
@@ -96,6 +112,8 @@ pub enum Verb {
     Doctor(commands::doctor::DoctorArgs),
     /// Make an app's AWS resources
     Recipe(commands::recipe::RecipeArgs),
+    /// Show what the configuration files, variables and defaults come to
+    Config(commands::config::ConfigArgs),
     /// Print endpoints and settings for apps, shells and CI
     Env(commands::env::EnvArgs),
     /// Print the version
@@ -118,6 +136,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         // More than a day is a mistake, and keeps every sum of durations far from overflow.
         Some(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("expected a duration such as 90s, 5m or 1h, of at most a day".to_owned()),
+    }
+}
+
+/// Reads the assignment of a parameter.
+pub fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
     }
 }
 
@@ -160,6 +186,14 @@ mod tests {
         ] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_assignment_has_a_name() {
+        assert_eq!(assignment("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(assignment("a="), Ok(("a".into(), String::new())));
+        assert!(assignment("=b").is_err());
+        assert!(assignment("a").is_err());
     }
 
     #[test]

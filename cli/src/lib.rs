@@ -6,9 +6,10 @@ pub mod app;
 pub mod args;
 pub mod checks;
 pub mod cluster;
+pub mod command_line;
 pub mod commands;
+pub mod config;
 pub mod docker;
-pub mod env_vars;
 pub mod error;
 pub mod exec;
 pub mod images;
@@ -16,43 +17,59 @@ pub mod manifests;
 pub mod output;
 pub mod printer;
 pub mod progress;
+pub mod prompt;
 pub mod recipe;
 pub mod signals;
+pub mod suggest;
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
-use clap::{CommandFactory, FromArgMatches};
-
 use crate::app::App;
-use crate::args::{Cli, ColorMode, ProgressMode, Verb};
+use crate::args::{ColorMode, ProgressMode, Verb};
+use crate::command_line::{CommandLine, Refusal};
 use crate::error::{CliError, ExitStatus};
 use crate::output::Output;
 use crate::printer::Printer;
 
-/// Parses the arguments, runs the command, renders its error, and says how to exit.
+/// Reads the command line, runs the command, renders its error, and says how to exit.
 #[must_use]
 pub fn main() -> ExitStatus {
-    let parsed = Cli::command()
-        .try_get_matches()
-        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, Output::of(&matches))));
-    let (cli, output) = match parsed {
-        Ok((cli, output)) => (cli, Arc::new(output)),
-        Err(error) => return not_understood(&error),
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let line = match command_line::read(&words) {
+        Ok(line) => line,
+        Err(refusal) => return refuse(&refusal),
     };
+    let CommandLine {
+        cli,
+        output,
+        config,
+        matches,
+    } = line;
     let printer = Printer::new(cli.global.color, cli.global.progress);
-    let result = match tokio::runtime::Builder::new_multi_thread()
+    let output = Arc::new(output);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .build()
-    {
+        .build();
+    let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(run(cli, &printer, &output));
+            start_log(cli.global.verbose);
+            let result = runtime.block_on(async {
+                let app = App::new(cli.global, printer.clone(), Arc::clone(&output), config, matches)?;
+                run(cli.verb, &app).await
+            });
             // A read of stdin that was left behind must not hold the exit back.
             runtime.shutdown_background();
             result
         }
         Err(error) => Err(CliError::failed("starting", error)),
     };
+    end(result, &printer, &output)
+}
+
+/// Writes what is left to write, and says how to exit.
+fn end(result: Result<ExitStatus, CliError>, printer: &Printer, output: &Output) -> ExitStatus {
     if let Some(envelope) = output.envelope(result.as_ref().err(), &printer.warnings()) {
         printer.data(&envelope);
     }
@@ -62,33 +79,40 @@ pub fn main() -> ExitStatus {
     })
 }
 
-/// Clap prints help and version to stdout, and mistakes to stderr.
-fn not_understood(error: &clap::Error) -> ExitStatus {
-    let _ = error.print();
-    if !error.use_stderr() {
-        return ExitStatus::Ok;
+fn refuse(refusal: &Refusal) -> ExitStatus {
+    let printer = Printer::new(ColorMode::Auto, ProgressMode::Auto);
+    match refusal {
+        Refusal::Words(error, output) => {
+            // Clap prints help and version to stdout, and mistakes to stderr.
+            let _ = error.print();
+            if !error.use_stderr() {
+                return ExitStatus::Ok;
+            }
+            let message = error.to_string();
+            let message = message.strip_prefix("error: ").unwrap_or(&message);
+            if let Some(envelope) = output.refusal(message.lines().next().unwrap_or_default()) {
+                printer.data(&envelope);
+            }
+            ExitStatus::Usage
+        }
+        Refusal::Config(error, output) => {
+            if let Some(envelope) = output.envelope(Some(error), &[]) {
+                printer.data(&envelope);
+            }
+            printer.error(error);
+            error.exit()
+        }
     }
-    let words: Vec<_> = std::env::args_os().skip(1).collect();
-    let output = Output::of_words(&words, std::env::var(env_vars::OUTPUT).ok().as_deref());
-    let message = error.to_string();
-    let message = message.strip_prefix("error: ").unwrap_or(&message);
-    if let Some(envelope) = output.refusal(message.lines().next().unwrap_or_default()) {
-        Printer::new(ColorMode::Auto, ProgressMode::Auto).data(&envelope);
-    }
-    ExitStatus::Usage
 }
 
-async fn run(cli: Cli, printer: &Printer, output: &Arc<Output>) -> Result<ExitStatus, CliError> {
-    let Cli { global, verb } = cli;
-    start_log(global.verbose);
-    let app = App::new(global, printer.clone(), Arc::clone(output))?;
+async fn run(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
     match verb {
         // These two undo, or finish, what they began when a signal comes.
-        Verb::Up(args) => commands::up::run(args, &app).await,
-        Verb::Down(args) => commands::down::run(args, &app).await,
+        Verb::Up(args) => commands::up::run(args, app).await,
+        Verb::Down(args) => commands::down::run(args, app).await,
         verb => {
             tokio::select! {
-                result = other(verb, &app) => result,
+                result = other(verb, app) => result,
                 signal = app.signals.received() => Err(CliError::interrupted("waiting", signal)),
             }
         }
@@ -101,6 +125,7 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         Verb::Down(args) => commands::down::run(args, app).await,
         Verb::Status(args) => commands::status::run(args, app).await,
         Verb::Doctor(args) => commands::doctor::run(args, app).await,
+        Verb::Config(args) => commands::config::run(&args, app),
         Verb::Recipe(args) => commands::recipe::run(args, app).await,
         Verb::Env(args) => commands::env::run(args, app).await,
         Verb::Version(args) => commands::version::run(&args, app),

@@ -9,7 +9,6 @@ use clap::{ArgMatches, Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::env_vars;
 use crate::error::{CliError, ExitStatus};
 
 /// The version of the envelope.
@@ -30,7 +29,7 @@ pub enum Format {
 #[derive(Debug, Args)]
 pub struct OutputArgs {
     /// How the answer is printed
-    #[arg(short, long, value_name = "FORMAT", env = env_vars::OUTPUT, default_value = "text")]
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Format,
 }
 

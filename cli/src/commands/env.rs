@@ -8,6 +8,7 @@ use irsa_emu_core::contract::{
 use crate::app::App;
 use crate::cluster::kind;
 use crate::cluster::target::{Cluster, kind_cluster};
+use crate::commands::up::options;
 use crate::docker::Docker;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::recorded;
@@ -20,6 +21,9 @@ pub struct EnvArgs {
     /// How it is printed
     #[arg(short, long, value_name = "FORMAT", default_value = "shell")]
     output: Format,
+    /// AWS account that tools act in [default: the oldest Recipe's]
+    #[arg(long, value_name = "ACCOUNT", value_parser = options::account)]
+    account: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,7 +38,7 @@ enum Format {
 
 /// Prints the variables.
 pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
-    let EnvArgs { output } = args;
+    let EnvArgs { output, account } = args;
     let cluster = app.connect().await?;
     let attempted = || format!("asking the cluster of context `{}`", cluster.context);
     let recorded = recorded::read(&cluster.client).await.attempting(attempted)?;
@@ -57,10 +61,9 @@ pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
     let region = recorded.region.unwrap_or_else(|| DEFAULT_REGION.to_owned());
     // A tool that cannot ask for Recipes still gets to the emulator.
     let recipes = installed::list(&cluster.client).await.unwrap_or_default();
-    let account = recipes
-        .into_iter()
-        .next()
-        .map_or_else(|| DEFAULT_ACCOUNT.to_owned(), |recipe| recipe.spec.account);
+    let account = account
+        .or_else(|| Some(recipes.into_iter().next()?.spec.account))
+        .unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
     app.printer
         .data(&render(output, &variables(endpoint, region, account)));
     Ok(ExitStatus::Ok)

@@ -30,8 +30,6 @@ pub const BUILT_IN: [BuiltIn; 1] = [BuiltIn {
 pub struct Found {
     /// The recipe.
     pub file: RecipeFile,
-    /// The name or the path that it was found by.
-    pub title: String,
     /// Whether values of Vault's chart can be read for it.
     pub reads_values: bool,
 }
@@ -73,8 +71,7 @@ pub fn text(name: &str) -> Result<(String, bool), CatalogError> {
         return Ok((built_in.text.to_owned(), built_in.reads_values));
     }
     let path = Path::new(name);
-    let looks_like_a_path = name.contains('/') || path.extension().is_some();
-    if !looks_like_a_path && !path.exists() {
+    if !looks_like_a_path(name) && !path.exists() {
         let known: Vec<&str> = BUILT_IN.iter().map(|recipe| recipe.name).collect();
         return Err(CatalogError::Unknown {
             name: name.to_owned(),
@@ -88,6 +85,12 @@ pub fn text(name: &str) -> Result<(String, bool), CatalogError> {
     Ok((text, false))
 }
 
+/// Whether it is the path of a file rather than the name of a recipe.
+#[must_use]
+pub fn looks_like_a_path(name: &str) -> bool {
+    name.contains('/') || Path::new(name).extension().is_some()
+}
+
 /// Finds a recipe by its name or the path of its file.
 pub fn find(name: &str) -> Result<Found, CatalogError> {
     let (text, reads_values) = text(name)?;
@@ -99,7 +102,6 @@ pub fn find(name: &str) -> Result<Found, CatalogError> {
     let has = |name: &str| file.parameters().iter().any(|parameter| parameter.name == name);
     Ok(Found {
         reads_values: reads_values || (has("keyId") && has("role")),
-        title: name.to_owned(),
         file,
     })
 }

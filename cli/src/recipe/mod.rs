@@ -3,5 +3,6 @@
 pub mod catalog;
 mod hcl;
 pub mod installed;
+pub mod request;
 pub mod values;
 pub mod wiring;

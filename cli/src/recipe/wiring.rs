@@ -7,6 +7,9 @@ use irsa_emu_core::contract::{self, env};
 use irsa_emu_core::recipe::RecipeSpec;
 use serde::Serialize;
 
+/// The Helm values that an app needs beside its own.
+pub const HELM_VALUES: &str = "# nothing to change: the values for EKS serve here, too\n{}";
+
 /// An AWS resource of a Recipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -61,7 +61,11 @@ impl Context {
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).expect("a file is written");
+        let path = self.path(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).expect("a folder is made");
+        }
+        fs::write(path, text).expect("a file is written");
     }
 }
 

@@ -3,8 +3,9 @@
 mod backend;
 mod finish;
 mod install;
-mod options;
+pub(crate) mod options;
 mod place;
+mod recipes;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -110,10 +111,12 @@ struct Up<'a> {
 impl Up<'_> {
     async fn run(&self) -> Result<(), CliError> {
         let base_credentials = self.base_credentials()?;
+        let recipes = self.recipes().await?;
         let place = self.place().await?;
         self.load(&place).await?;
-        let changes = self.apply(&place, base_credentials.as_ref()).await?;
+        let mut changes = self.apply(&place, base_credentials.as_ref()).await?;
         self.wait(&place.cluster).await?;
+        changes += self.apply_recipes(&place.cluster, &recipes).await?;
         if self.args.switch_context {
             switch_to(&self.app.kubeconfigs(), &place.cluster.context)
                 .attempting(|| format!("making {} the current context", place.cluster.context))?;

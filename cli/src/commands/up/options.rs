@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use irsa_emu_core::contract::{DEFAULT_EMULATOR_IMAGE, DEFAULT_REGION};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
+use crate::args;
 use crate::output::OutputArgs;
-use crate::{args, env_vars};
 
 /// Options of `irsa-emu up`.
 #[derive(Debug, Args)]
@@ -16,40 +18,40 @@ pub struct UpArgs {
     #[arg(long, value_name = "PROVIDER")]
     pub(super) provider: Option<Provider>,
     /// Image of the nodes of a new kind cluster
-    #[arg(long, value_name = "IMAGE", env = env_vars::NODE_IMAGE)]
+    #[arg(long, value_name = "IMAGE")]
     pub(super) node_image: Option<String>,
     /// What the credentials of Pods are good for: `aws` is real AWS, by the sidecar, and without an emulator
-    #[arg(long, value_name = "BACKEND", env = env_vars::BACKEND, default_value = "emulator")]
+    #[arg(long, value_name = "BACKEND", default_value = "emulator")]
     pub(super) backend: BackendKind,
     /// Where backend `aws` has its base credentials from
-    #[arg(long, value_name = "FROM", env = env_vars::BASE_CREDENTIALS, default_value = "secret")]
+    #[arg(long, value_name = "FROM", default_value = "secret")]
     pub(super) base_credentials: BaseCredentialsFrom,
     /// STS endpoint of backend `aws`, instead of the region's own
-    #[arg(long, value_name = "URL", env = env_vars::STS_ENDPOINT, value_parser = http_url)]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     pub(super) sts_endpoint: Option<String>,
     /// Tag the sessions of backend `aws` as EKS Pod Identity does; the roles must allow `sts:TagSession`
-    #[arg(long, env = env_vars::SESSION_TAGS)]
+    #[arg(long)]
     pub(super) session_tags: bool,
     /// Image of the emulator
-    #[arg(long, value_name = "IMAGE", env = env_vars::EMULATOR_IMAGE, default_value = DEFAULT_EMULATOR_IMAGE)]
+    #[arg(long, value_name = "IMAGE", default_value = DEFAULT_EMULATOR_IMAGE)]
     pub(super) emulator_image: String,
     /// Static program of the webhook, instead of the one beside irsa-emu
-    #[arg(long, value_name = "FILE", env = env_vars::WEBHOOK_BINARY, conflicts_with = "webhook_image")]
+    #[arg(long, value_name = "FILE", conflicts_with = "webhook_image")]
     pub(super) webhook_binary: Option<PathBuf>,
     /// Static program of the sidecar, instead of the one beside irsa-emu
-    #[arg(long, value_name = "FILE", env = env_vars::SIDECAR_BINARY, conflicts_with = "sidecar_image")]
+    #[arg(long, value_name = "FILE", conflicts_with = "sidecar_image")]
     pub(super) sidecar_binary: Option<PathBuf>,
     /// Image of the webhook that the cluster has or can pull, instead of one made here
-    #[arg(long, value_name = "IMAGE", env = env_vars::WEBHOOK_IMAGE)]
+    #[arg(long, value_name = "IMAGE")]
     pub(super) webhook_image: Option<String>,
     /// Image of the sidecar that the cluster has or can pull, instead of one made here
-    #[arg(long, value_name = "IMAGE", env = env_vars::SIDECAR_IMAGE)]
+    #[arg(long, value_name = "IMAGE")]
     pub(super) sidecar_image: Option<String>,
     /// Port of 127.0.0.1 for the emulator, when a cluster is made; 0 takes any that is free [default: 4566]
-    #[arg(long, value_name = "PORT", env = env_vars::HOST_PORT)]
+    #[arg(long, value_name = "PORT")]
     pub(super) host_port: Option<u16>,
     /// AWS region of Pods that set none
-    #[arg(long, value_name = "REGION", env = env_vars::REGION, default_value = DEFAULT_REGION, value_parser = region)]
+    #[arg(long, value_name = "REGION", default_value = DEFAULT_REGION, value_parser = region)]
     pub(super) region: String,
     /// How Pods that choose nothing get their credentials
     #[arg(long, value_name = "DELIVERY", default_value = "web-identity")]
@@ -67,55 +69,70 @@ pub struct UpArgs {
     #[arg(long, value_name = "ACCOUNT", value_parser = account)]
     pub(super) compose_role_arn: Option<String>,
     /// How long it may take, such as 90s or 5m
-    #[arg(long, value_name = "DURATION", env = env_vars::TIMEOUT, default_value = "5m", value_parser = args::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = args::duration)]
     pub(super) timeout: Duration,
     /// Make the cluster's context the current one
     #[arg(long)]
     pub(super) switch_context: bool,
+    /// Apply a recipe when all is ready; may be given several times, and takes the place of `recipes` in the file
+    #[arg(long = "recipe", value_name = "NAME|FILE")]
+    pub(super) recipes: Vec<String>,
+    /// The app's own Helm values, to read parameters of the recipe from
+    #[arg(long, value_name = "FILE", requires = "recipes")]
+    pub(super) values: Option<PathBuf>,
+    /// Set a parameter of the recipe; beats --values
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = args::assignment, requires = "recipes")]
+    pub(super) set: Vec<(String, String)>,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Provider {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Provider {
     Kind,
     Existing,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum BackendKind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BackendKind {
     Emulator,
     Aws,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum BaseCredentialsFrom {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BaseCredentialsFrom {
     /// The Secret `irsa-emu-aws-credentials` that is in the Namespace `irsa-emu`
     Secret,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, written into that Secret
     Env,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Delivery {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Delivery {
     WebIdentity,
     Sidecar,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Profile {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Profile {
     Default,
     StrictEks,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Roles {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Roles {
     Auto,
     Strict,
 }
 
 /// Reads a region. It becomes part of ARNs and of environment variables.
-fn region(text: &str) -> Result<String, String> {
+pub(crate) fn region(text: &str) -> Result<String, String> {
     let fits = text
         .bytes()
         .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -127,7 +144,7 @@ fn region(text: &str) -> Result<String, String> {
 }
 
 /// Reads the URL of a service.
-fn http_url(text: &str) -> Result<String, String> {
+pub(crate) fn http_url(text: &str) -> Result<String, String> {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
@@ -143,7 +160,7 @@ fn http_url(text: &str) -> Result<String, String> {
 }
 
 /// Reads an issuer or a pattern of issuers. A comma separates them on their way to the webhook.
-fn issuer_alias(text: &str) -> Result<String, String> {
+pub(crate) fn issuer_alias(text: &str) -> Result<String, String> {
     let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != ',');
     if fits {
         Ok(text.to_owned())
@@ -153,7 +170,7 @@ fn issuer_alias(text: &str) -> Result<String, String> {
 }
 
 /// Reads an AWS account id.
-fn account(text: &str) -> Result<String, String> {
+pub(crate) fn account(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text.to_owned())
     } else {
@@ -162,7 +179,7 @@ fn account(text: &str) -> Result<String, String> {
 }
 
 /// The name of a choice, as it is typed.
-pub(super) fn name_of(value: &impl ValueEnum) -> String {
+pub(crate) fn name_of(value: &impl ValueEnum) -> String {
     value
         .to_possible_value()
         .map(|value| value.get_name().to_owned())

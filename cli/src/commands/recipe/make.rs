@@ -1,0 +1,156 @@
+//! `irsa-emu recipe apply`: makes the AWS resources of a recipe.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use irsa_emu_core::recipe::Recipe;
+use kube::api::ObjectMeta;
+use serde_json::{Value, json};
+
+use super::advise::advise;
+use super::steps::{self, name_of, word};
+use crate::app::App;
+use crate::args;
+use crate::error::{Attempt, CliError, ExitStatus};
+use crate::manifests::Applied;
+use crate::recipe::request::Request;
+use crate::recipe::wiring::{self, shell_quoted};
+
+/// Options of `irsa-emu recipe apply`.
+#[derive(Debug, Args)]
+pub(super) struct MakeArgs {
+    /// Name of a recipe, or a file
+    #[arg(value_name = "NAME|FILE")]
+    recipe: Option<String>,
+    /// The app's own Helm values, to read parameters from
+    #[arg(long, value_name = "FILE")]
+    values: Option<PathBuf>,
+    /// Set a parameter; beats --values
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = args::assignment)]
+    set: Vec<(String, String)>,
+    /// Namespace of the app: the recipe's parameter `namespace`
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Also make the ServiceAccount with its annotation, for an app that brings none
+    #[arg(long)]
+    service_account: bool,
+    /// Only print what would be made; needs no cluster
+    #[arg(long)]
+    dry_run: bool,
+    /// How it is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+    /// How long to wait until everything is made, such as 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = args::duration)]
+    timeout: Duration,
+    /// Do not wait until everything is made
+    #[arg(long)]
+    no_wait: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One JSON object for programs
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// The Recipe, as kubectl takes it
+    Manifest,
+    /// Variables for an app that is wired by hand
+    Env,
+    /// Helm values that the app needs beside its own
+    HelmValues,
+}
+
+impl MakeArgs {
+    /// Whether no recipe is named.
+    pub(super) fn names_nothing(&self) -> bool {
+        self.recipe.is_none()
+    }
+}
+
+/// Makes the AWS resources of a recipe.
+pub(super) async fn run(args: &MakeArgs, app: &App) -> Result<ExitStatus, CliError> {
+    let Some(recipe) = args.recipe.clone() else {
+        let error = CliError::because(ExitStatus::Usage, "choosing the recipe", "none is named");
+        return Err(error.next("irsa-emu recipe list"));
+    };
+    let request = Request {
+        recipe,
+        values: args.values.clone(),
+        namespace: args.namespace.clone(),
+        set: args.set.clone(),
+    };
+    let command = app.command("recipe");
+    let recipe = steps::fill_in(app, &request, &command).await?;
+    if args.dry_run {
+        print(args, app, &recipe, None)?;
+        return Ok(ExitStatus::Ok);
+    }
+    let client = app.connect().await?.client;
+    steps::require_emulator(app, &client, &recipe).await?;
+    if args.service_account {
+        steps::apply_service_accounts(app, &client, &recipe).await?;
+    }
+    let outcome = steps::apply(app, &client, &recipe).await?;
+    let recipe = if args.no_wait {
+        recipe
+    } else {
+        steps::wait(app, &client, &recipe, args.timeout, &request.line(&command)).await?
+    };
+    print(args, app, &recipe, Some(outcome))?;
+    advise(app, &client, &recipe).await;
+    Ok(ExitStatus::Ok)
+}
+
+fn print(args: &MakeArgs, app: &App, recipe: &Recipe, outcome: Option<Applied>) -> Result<(), CliError> {
+    let printer = &app.printer;
+    match args.output {
+        Format::Json | Format::Yaml => app.output.put(&data(args, recipe, outcome))?,
+        Format::Text => {
+            let word = match (outcome, args.no_wait) {
+                (None, _) => "would make",
+                (Some(_), true) => "makes",
+                (Some(_), false) => "made",
+            };
+            printer.data(&format!("recipe {} {word}:", name_of(recipe)));
+            printer.data(&wiring::table(&wiring::made(&recipe.spec)));
+            printer.data("to change in the app's own manifests and values: nothing");
+        }
+        Format::Manifest => {
+            let mut recipe = recipe.clone();
+            recipe.status = None;
+            recipe.metadata = ObjectMeta {
+                name: recipe.metadata.name,
+                labels: recipe.metadata.labels,
+                ..ObjectMeta::default()
+            };
+            let text = serde_saphyr::to_string(&recipe);
+            let text = text.attempting(|| "writing the Recipe as YAML".to_owned())?;
+            printer.data(text.trim_end());
+        }
+        Format::Env => {
+            for (name, value) in wiring::variables(&recipe.spec) {
+                printer.data(&format!("{name}={}", shell_quoted(&value)));
+            }
+        }
+        Format::HelmValues => printer.data(wiring::HELM_VALUES),
+    }
+    Ok(())
+}
+
+fn data(args: &MakeArgs, recipe: &Recipe, outcome: Option<Applied>) -> Value {
+    let state = match outcome {
+        None => "dry-run",
+        Some(_) if args.no_wait => "applied",
+        Some(_) => "ready",
+    };
+    json!({
+        "recipe": name_of(recipe), "state": state, "applied": outcome.map(word),
+        "resources": wiring::made(&recipe.spec),
+        "env": wiring::variables(&recipe.spec), "helmValues": {},
+    })
+}

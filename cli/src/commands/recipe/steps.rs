@@ -1,0 +1,185 @@
+//! The steps from a request to AWS resources that are there: for `recipe`, and for the recipes of `up`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use irsa_emu_core::contract::{EKS_PREFIX, INSTANCE_LABEL, ROLE_ARN};
+use irsa_emu_core::recipe::Recipe;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::ObjectMeta;
+use kube::runtime::wait::await_condition;
+use kube::{Api, Client};
+
+use crate::app::App;
+use crate::error::{Attempt, CliError, Code, ExitStatus};
+use crate::manifests::{self, Applied, ApplyError, Manifest, recorded};
+use crate::progress::seconds;
+use crate::prompt;
+use crate::recipe::request::Request;
+use crate::recipe::{installed, wiring};
+
+/// The Recipe with its parameters filled in: from flags, then values, then defaults, then the user.
+/// `command` is what the user can type again.
+pub(crate) async fn fill_in(app: &App, request: &Request, command: &str) -> Result<Recipe, CliError> {
+    let mut draft = request.open(command)?;
+    for warning in &draft.warnings {
+        app.progress.warn(warning);
+    }
+    let missing = draft.missing();
+    if !missing.is_empty() {
+        if !prompt::is_possible() {
+            return Err(request.lacking(&missing, command));
+        }
+        draft.take(prompt::parameters(&app.printer, missing).await?);
+    }
+    draft.finish(request, &app.instance)
+}
+
+/// In real AWS nothing is made, and waiting for it would never end.
+pub(super) async fn require_emulator(app: &App, client: &Client, recipe: &Recipe) -> Result<(), CliError> {
+    let attempted = || format!("applying the Recipe {}", name_of(recipe));
+    let recorded = recorded::read(client).await.attempting(attempted)?;
+    if recorded.is_none_or(|recorded| !recorded.real_aws) {
+        return Ok(());
+    }
+    let why = "the backend of this install is real AWS, where irsa-emu makes nothing: make the resources with your own tools";
+    Err(CliError::because(ExitStatus::Failed, attempted(), why)
+        .code(Code::RealAws)
+        .next(format!("{} --backend emulator", app.command("up"))))
+}
+
+/// Applies the Recipe.
+pub(crate) async fn apply(app: &App, client: &Client, recipe: &Recipe) -> Result<Applied, CliError> {
+    let title = name_of(recipe);
+    app.progress.step(&format!("applying the Recipe {title}"));
+    let attempted = || format!("applying the Recipe {title}");
+    let manifest = Manifest::of(recipe).attempting(attempted)?;
+    let applied = manifests::apply(client, &manifest).await.map_err(|error| {
+        if code(&error) == Some(404) {
+            let why = "the cluster does not know the kind Recipe: irsa-emu is not installed there";
+            CliError::because(ExitStatus::Prerequisite, attempted(), why)
+                .code(Code::NotInstalled)
+                .next(app.command("up"))
+        } else {
+            CliError::failed(attempted(), error)
+        }
+    })?;
+    app.progress.done(word(applied));
+    Ok(applied)
+}
+
+/// Makes the ServiceAccounts of the Recipe, each with its annotation.
+pub(super) async fn apply_service_accounts(
+    app: &App,
+    client: &Client,
+    recipe: &Recipe,
+) -> Result<(), CliError> {
+    app.progress.step("making ServiceAccounts");
+    let accounts = wiring::accounts(&recipe.spec);
+    for (namespace, name, role) in &accounts {
+        let attempted = || format!("making the ServiceAccount {namespace}/{name}");
+        let manifest = Manifest::of(&service_account(app, namespace, name, role)).attempting(attempted)?;
+        manifests::apply(client, &manifest).await.map_err(|error| {
+            let absent = code(&error) == Some(404);
+            let error = CliError::failed(attempted(), error);
+            if absent {
+                error.next(format!("kubectl create namespace {namespace}"))
+            } else {
+                error
+            }
+        })?;
+    }
+    app.progress.done(&format!("{} there", accounts.len()));
+    Ok(())
+}
+
+fn service_account(app: &App, namespace: &str, name: &str, role: &str) -> ServiceAccount {
+    let annotation = (format!("{EKS_PREFIX}/{ROLE_ARN}"), role.to_owned());
+    let label = (INSTANCE_LABEL.to_owned(), app.instance.clone());
+    ServiceAccount {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            annotations: Some(BTreeMap::from([annotation])),
+            labels: Some(BTreeMap::from([label])),
+            ..ObjectMeta::default()
+        },
+        ..ServiceAccount::default()
+    }
+}
+
+/// Waits until the keeper has made everything. `again` is what the user can type again.
+pub(crate) async fn wait(
+    app: &App,
+    client: &Client,
+    recipe: &Recipe,
+    timeout: Duration,
+    again: &str,
+) -> Result<Recipe, CliError> {
+    let title = name_of(recipe);
+    let attempted = || format!("waiting for the Recipe {title}");
+    app.progress
+        .step(&format!("waiting until the AWS resources of {title} are there"));
+    let api = Api::<Recipe>::all(client.clone());
+    let ready = |recipe: Option<&Recipe>| {
+        let Some(recipe) = recipe else { return false };
+        if let Some(message) = message(recipe) {
+            app.progress.detail(message);
+        }
+        installed::state(recipe).ready
+    };
+    match tokio::time::timeout(timeout, await_condition(api.clone(), &title, ready)).await {
+        Ok(Ok(Some(recipe))) => {
+            app.progress.done("ready");
+            Ok(recipe)
+        }
+        Ok(Ok(None)) => {
+            let why = "it was deleted meanwhile";
+            Err(CliError::because(ExitStatus::Failed, attempted(), why).next(again))
+        }
+        Ok(Err(error)) => Err(CliError::failed(attempted(), error).next(app.command("doctor"))),
+        Err(_) => {
+            let last = api.get_opt(&title).await.ok().flatten();
+            let said = last
+                .as_ref()
+                .and_then(message)
+                .unwrap_or("the keeper has not said anything about it yet");
+            let why = format!("not Ready within {}: {said}", seconds(timeout));
+            Err(CliError::because(ExitStatus::Timeout, attempted(), why)
+                .code(Code::NotReady)
+                .next(app.command("doctor")))
+        }
+    }
+}
+
+/// The name of a Recipe.
+pub(super) fn name_of(recipe: &Recipe) -> String {
+    recipe.metadata.name.clone().unwrap_or_default()
+}
+
+fn message(recipe: &Recipe) -> Option<&str> {
+    recipe
+        .status
+        .as_ref()?
+        .message()
+        .filter(|message| !message.is_empty())
+}
+
+/// What applying came to, in a word.
+pub(super) fn word(applied: Applied) -> &'static str {
+    match applied {
+        Applied::Created => "created",
+        Applied::Changed => "changed",
+        Applied::Unchanged => "unchanged",
+    }
+}
+
+fn code(error: &ApplyError) -> Option<u16> {
+    match error {
+        ApplyError::Refused { source, .. } => match source.as_ref() {
+            kube::Error::Api(status) => Some(status.code),
+            _ => None,
+        },
+        ApplyError::Encode { .. } => None,
+    }
+}
