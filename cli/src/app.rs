@@ -7,6 +7,7 @@ use clap::ArgMatches;
 use serde::Serialize;
 
 use crate::args::GlobalArgs;
+use crate::cluster::Family;
 use crate::cluster::kubeconfig::Kubeconfigs;
 use crate::cluster::target::{self, Cluster};
 use crate::config::Config;
@@ -16,6 +17,7 @@ use crate::output::Output;
 use crate::printer::Printer;
 use crate::progress::{Console, Progress};
 use crate::signals::Signals;
+use crate::state::State;
 
 /// The surroundings of a command.
 pub struct App {
@@ -94,43 +96,60 @@ impl App {
         Kubeconfigs::in_force(self.kubeconfig.as_deref())
     }
 
-    /// The context of the install: the one that the user named, else that of the cluster that `up` makes.
+    /// The context of the install: the one that the user named, else that of the cluster that `up` makes, else the
+    /// current one where that is local.
     pub fn context_name(&self) -> Result<String, CliError> {
         let attempted = "choosing the cluster";
         let config = self.kubeconfigs().read().map_err(|error| {
             CliError::new(ExitStatus::Usage, attempted, error).code(Code::KubeconfigInvalid)
         })?;
         let known = |name: &str| config.contexts.iter().any(|context| context.name == name);
-        match &self.context {
-            Some(name) if known(name) => Ok(name.clone()),
-            Some(name) => {
-                let names: Vec<&str> = config
-                    .contexts
-                    .iter()
-                    .map(|context| context.name.as_str())
-                    .collect();
-                let there = if names.is_empty() {
-                    "none".to_owned()
-                } else {
-                    names.join(", ")
-                };
-                let why = format!("the kubeconfig has no context `{name}`; it has: {there}");
-                Err(CliError::because(ExitStatus::Usage, attempted, why)
-                    .code(Code::ContextUnknown)
-                    .next("kubectl config get-contexts"))
-            }
-            None => {
-                let own = target::kind_context(&self.instance);
-                if known(&own) {
-                    return Ok(own);
-                }
-                let why =
-                    format!("no cluster: the kubeconfig has no context `{own}`, and no --context was given");
-                Err(CliError::because(ExitStatus::Failed, attempted, why)
-                    .code(Code::NoCluster)
-                    .next(self.command("up")))
-            }
+        if let Some(name) = &self.context {
+            return self.require_context(name).map(|()| name.clone());
         }
+        let mut own = Family::ALL
+            .map(|family| family.context(&self.instance))
+            .into_iter();
+        if let Some(name) = own.find(|name| known(name)) {
+            return Ok(name);
+        }
+        // An install may be in a cluster that was there before; one that is not local is never meant.
+        let current = config.current_context.as_deref();
+        if let Some(name) = current.filter(|name| known(name) && target::is_safe(name)) {
+            return Ok(name.to_owned());
+        }
+        let why = format!(
+            "no cluster: the kubeconfig has no context `{}`, no --context was given, and no local context is current",
+            Family::Kind.context(&self.instance)
+        );
+        Err(CliError::because(ExitStatus::Failed, attempted, why)
+            .code(Code::NoCluster)
+            .next(self.command("up")))
+    }
+
+    /// Makes sure that the kubeconfig has a context.
+    pub fn require_context(&self, name: &str) -> Result<(), CliError> {
+        let attempted = "choosing the cluster";
+        let config = self.kubeconfigs().read().map_err(|error| {
+            CliError::new(ExitStatus::Usage, attempted, error).code(Code::KubeconfigInvalid)
+        })?;
+        let names: Vec<&str> = config
+            .contexts
+            .iter()
+            .map(|context| context.name.as_str())
+            .collect();
+        if names.contains(&name) {
+            return Ok(());
+        }
+        let there = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        let why = format!("the kubeconfig has no context `{name}`; it has: {there}");
+        Err(CliError::because(ExitStatus::Usage, attempted, why)
+            .code(Code::ContextUnknown)
+            .next("kubectl config get-contexts"))
     }
 
     /// Connects to the cluster of the install, which must be on the safe list and answer.
@@ -142,6 +161,12 @@ impl App {
             Some(_) => error.next(format!("kubectl --context {context} cluster-info")),
             None => error.next(self.command("up")),
         })
+    }
+
+    /// What this machine remembers of the install.
+    #[must_use]
+    pub fn state(&self) -> State {
+        State::of(&self.instance)
     }
 
     /// A command line of ours that stays with this install and this cluster.

@@ -15,6 +15,8 @@ pub struct Invocation {
     pub args: Vec<String>,
     /// What it reads.
     pub stdin: Option<String>,
+    /// Environment variables beside ours.
+    pub env: Vec<(String, String)>,
 }
 
 impl Invocation {
@@ -25,7 +27,7 @@ impl Invocation {
         Self {
             program: program.to_owned(),
             args,
-            stdin: None,
+            ..Self::default()
         }
     }
 
@@ -33,6 +35,13 @@ impl Invocation {
     #[must_use]
     pub fn with_stdin(mut self, text: String) -> Self {
         self.stdin = Some(text);
+        self
+    }
+
+    /// The same with an environment variable.
+    #[must_use]
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -146,6 +155,7 @@ impl CommandRunner for SystemRunner {
 fn spawn(invocation: &Invocation) -> std::io::Result<tokio::process::Child> {
     tokio::process::Command::new(&invocation.program)
         .args(&invocation.args)
+        .envs(invocation.env.iter().map(|(name, value)| (name, value)))
         .stdin(if invocation.stdin.is_some() {
             Stdio::piped()
         } else {
@@ -210,8 +220,9 @@ pub(crate) mod fake {
 
     use super::*;
 
-    #[derive(Debug, Default)]
+    #[derive(Default)]
     pub(crate) struct FakeRunner {
+        effect: Mutex<Option<Box<dyn Fn() + Send>>>,
         pub(crate) programs: Vec<&'static str>,
         pub(crate) answers: Mutex<VecDeque<Finished>>,
         pub(crate) asked: Mutex<Vec<Invocation>>,
@@ -220,10 +231,15 @@ pub(crate) mod fake {
     impl FakeRunner {
         pub(crate) fn answering(answers: impl IntoIterator<Item = Finished>) -> Self {
             Self {
-                programs: vec!["kind"],
+                programs: vec!["kind", "k3d"],
                 answers: Mutex::new(answers.into_iter().collect()),
-                asked: Mutex::default(),
+                ..Self::default()
             }
+        }
+
+        /// What every program does beside its answer.
+        pub(crate) fn on_run(&self, effect: impl Fn() + Send + 'static) {
+            *self.effect.lock().unwrap() = Some(Box::new(effect));
         }
 
         pub(crate) fn lines(&self) -> Vec<String> {
@@ -261,6 +277,9 @@ pub(crate) mod fake {
             _: &(dyn for<'a> Fn(&'a str) + Sync),
         ) -> Result<Finished, ExecError> {
             self.asked.lock().unwrap().push(invocation.clone());
+            if let Some(effect) = self.effect.lock().unwrap().as_ref() {
+                effect();
+            }
             self.answers
                 .lock()
                 .unwrap()

@@ -20,6 +20,7 @@ pub mod progress;
 pub mod prompt;
 pub mod recipe;
 pub mod signals;
+pub mod state;
 pub mod suggest;
 
 use std::ffi::OsString;

@@ -29,7 +29,7 @@ const KEYS: &[(&str, &str, [&str; 3])] = &[
     ("name", "IRSA_EMU_NAME", ["a", "b", "c"]),
     (
         "cluster.provider",
-        "IRSA_EMU_PROVIDER",
+        "IRSA_EMU_CLUSTER",
         ["kind", "existing", "kind"],
     ),
     (

@@ -6,7 +6,7 @@ use irsa_emu_core::contract::EMULATOR_PORT;
 use super::Surroundings;
 use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine, nothing};
 use super::surroundings::{answers, chain};
-use crate::cluster::{kind, port};
+use crate::cluster::{port, provider};
 use crate::exec::Invocation;
 
 /// Oldest kind whose nodes we know how to drive.
@@ -125,7 +125,7 @@ async fn port_free(s: &Surroundings<'_>) -> Verdict {
             format!("{} --host-port 0", s.app.command("up")),
         ));
     }
-    let Some(port) = kind::emulator_port(&nodes) else {
+    let Some(port) = provider::emulator_port(&nodes) else {
         let fix = format!("{} && {}", s.app.command("down"), s.app.command("up"));
         let message =
             "the cluster publishes no port for the emulator, so that tools of this machine cannot reach it";

@@ -36,7 +36,7 @@ async fn present(s: &Surroundings<'_>) -> Verdict {
         return as_nodes_tell(s, &wanted).await;
     }
     let docker = s.docker().await?;
-    for node in nodes.iter().filter(|node| node.running) {
+    for node in nodes.iter().filter(|node| node.running && node.runs_pods) {
         for image in &wanted {
             let ran = docker
                 .exec(&node.name, &["crictl", "inspecti", image], None)

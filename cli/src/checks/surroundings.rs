@@ -16,8 +16,9 @@ use tokio::sync::OnceCell;
 
 use super::engine::Trouble;
 use crate::app::App;
-use crate::cluster::kind;
-use crate::cluster::target::{Cluster, kind_cluster};
+use crate::cluster::Family;
+use crate::cluster::provider;
+use crate::cluster::target::Cluster;
 use crate::docker::{Docker, Node};
 use crate::error::{CliError, Hint};
 use crate::manifests::{self, HOST_ENDPOINT, Manifest, PART_LABEL};
@@ -76,12 +77,19 @@ impl<'x> Surroundings<'x> {
         }
     }
 
-    /// The kind cluster that is meant; `None` where the context is of another kind.
-    pub(super) fn kind_name(&self) -> Option<&str> {
-        match &self.app.context {
-            Some(context) => kind_cluster(context),
-            None => Some(&self.app.instance),
+    /// The cluster of containers that is meant; `None` where the context is of another kind.
+    pub(super) fn containers(&self) -> Option<(Family, String)> {
+        let context = self.app.context_name().ok();
+        match context.as_deref().or(self.app.context.as_deref()) {
+            Some(context) => Family::of_context(context).map(|(family, name)| (family, name.to_owned())),
+            None => Some((Family::Kind, self.app.instance.clone())),
         }
+    }
+
+    /// The kind cluster that is meant.
+    pub(super) fn kind_name(&self) -> Option<String> {
+        self.containers()
+            .and_then(|(family, name)| (family == Family::Kind).then_some(name))
     }
 
     pub(super) async fn docker(&self) -> Result<&Docker, Trouble> {
@@ -94,12 +102,12 @@ impl<'x> Surroundings<'x> {
         found.await.as_ref().map_err(Clone::clone)
     }
 
-    /// The nodes of the kind cluster; empty where there is none.
+    /// The containers of the cluster; empty where there are none.
     pub(super) async fn nodes(&self) -> Result<Vec<Node>, Trouble> {
-        let Some(name) = self.kind_name() else {
+        let Some((family, name)) = self.containers() else {
             return Ok(Vec::new());
         };
-        let nodes = self.docker().await?.kind_nodes(name).await;
+        let nodes = self.docker().await?.nodes(family, &name).await;
         nodes.map_err(|error| Trouble::new(chain(&error), "docker ps --all"))
     }
 
@@ -139,10 +147,10 @@ impl<'x> Surroundings<'x> {
             .get_opt(NAMESPACE)
             .await?;
         let recorded = namespace.and_then(|found| found.metadata.annotations?.remove(HOST_ENDPOINT));
-        if recorded.is_some() || self.kind_name().is_none() {
+        if recorded.is_some() || self.containers().is_none() {
             return Ok(recorded);
         }
-        let port = kind::emulator_port(&self.nodes().await.unwrap_or_default());
+        let port = provider::emulator_port(&self.nodes().await.unwrap_or_default());
         Ok(port.map(|port| format!("http://127.0.0.1:{port}")))
     }
 

@@ -77,6 +77,35 @@ impl Kubeconfigs {
         &self.0
     }
 
+    /// The file that names a context; else the one that a new context goes to.
+    #[must_use]
+    pub fn file_of(&self, context: &str) -> Option<PathBuf> {
+        let names_it = |path: &&PathBuf| {
+            Kubeconfig::read_from(path.as_path())
+                .is_ok_and(|config| config.contexts.iter().any(|found| found.name == context))
+        };
+        let found = self.0.iter().find(names_it);
+        let existing = || self.0.iter().find(|path| path.is_file());
+        found.or_else(existing).or_else(|| self.0.first()).cloned()
+    }
+
+    /// Whether a context is known.
+    pub fn know(&self, context: &str) -> Result<bool, KubeconfigError> {
+        let config = self.read()?;
+        Ok(config.contexts.iter().any(|found| found.name == context))
+    }
+
+    /// Takes the lock of a file, for a program that changes it and takes none itself.
+    pub fn lock(&self, file: &Path) -> Result<impl Send + use<>, KubeconfigError> {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| KubeconfigError::Io {
+                path: folder.to_owned(),
+                source,
+            })?;
+        }
+        Lock::take(file)
+    }
+
     /// All files merged; files that are not there count as empty.
     pub fn read(&self) -> Result<Kubeconfig, KubeconfigError> {
         let mut merged = Kubeconfig::default();
@@ -114,11 +143,25 @@ impl CurrentContexts {
         self.0.iter().find_map(|(_, current)| current.as_deref())
     }
 
+    /// The same without a context that is about to end.
+    #[must_use]
+    pub fn without(mut self, context: &str) -> Self {
+        for (_, current) in &mut self.0 {
+            current.take_if(|current| current == context);
+        }
+        self
+    }
+
     /// Puts it back where it was changed. Where there was none at all, the new one stays.
     pub fn restore(&self) -> Result<bool, KubeconfigError> {
         if self.in_force().is_none() {
             return Ok(false);
         }
+        self.put_back()
+    }
+
+    /// Puts it back where it was changed, also that there was none.
+    pub fn put_back(&self) -> Result<bool, KubeconfigError> {
         let mut changed = false;
         for (path, current) in self.0.iter().filter(|(path, _)| path.is_file()) {
             changed |= set_current(path, current.as_deref())?;

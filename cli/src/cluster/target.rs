@@ -84,18 +84,6 @@ fn minor(text: &str) -> u32 {
         .unwrap_or_default()
 }
 
-/// The context that kind writes for a cluster.
-#[must_use]
-pub fn kind_context(cluster: &str) -> String {
-    format!("kind-{cluster}")
-}
-
-/// The kind cluster that a context belongs to by its name.
-#[must_use]
-pub fn kind_cluster(context: &str) -> Option<&str> {
-    context.strip_prefix("kind-").filter(|name| !name.is_empty())
-}
-
 /// Whether a context is known to be local.
 #[must_use]
 pub fn is_safe(context: &str) -> bool {
@@ -159,12 +147,5 @@ mod tests {
     #[test]
     fn a_minor_version_may_have_a_plus() {
         assert_eq!([minor("34"), minor("29+"), minor("")], [34, 29, 0]);
-    }
-
-    #[test]
-    fn a_context_tells_its_kind_cluster() {
-        assert_eq!(kind_cluster("kind-irsa-emu"), Some("irsa-emu"));
-        assert_eq!(kind_cluster("kind-"), None);
-        assert_eq!(kind_cluster("k3d-x"), None);
     }
 }

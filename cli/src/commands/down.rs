@@ -1,5 +1,6 @@
 //! `irsa-emu down`: removes what `up` made, and looks whether it is gone.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,12 +9,12 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::args;
-use crate::cluster::kind::Kind;
-use crate::cluster::ready::POLL;
-use crate::cluster::target::{Cluster, kind_context};
-use crate::docker::Docker;
+use crate::cluster::provider::{self, Provider};
+use crate::cluster::target::{Cluster, require_safe};
+use crate::cluster::{Family, ownership};
+use crate::docker::{Docker, Node};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::removal::{self, Owned};
+use crate::manifests::removal::{self, Owned, RemovalError};
 use crate::output::OutputArgs;
 use crate::progress::seconds;
 
@@ -26,6 +27,12 @@ pub struct DownArgs {
     /// Only list what would be removed
     #[arg(long)]
     dry_run: bool,
+    /// Keep the cluster that `up` made, and only empty it
+    #[arg(long)]
+    keep_cluster: bool,
+    /// Delete the kind or k3d cluster also if `up` did not make it
+    #[arg(long, conflicts_with = "keep_cluster")]
+    delete_cluster: bool,
     /// How long it may take, such as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = args::duration)]
     timeout: Duration,
@@ -59,15 +66,8 @@ impl Removal {
 
 /// Removes what `up` made.
 pub async fn run(args: DownArgs, app: &App) -> Result<ExitStatus, CliError> {
-    let removal = async {
-        if app.context.is_some() {
-            from_existing(&args, app).await
-        } else {
-            kind_cluster(&args, app).await
-        }
-    };
     let result = tokio::select! {
-        result = removal => result,
+        result = remove(&args, app) => result,
         signal = app.signals.received() => {
             let error = CliError::interrupted("removing", signal);
             Err(error.next(app.command("down")))
@@ -76,170 +76,237 @@ pub async fn run(args: DownArgs, app: &App) -> Result<ExitStatus, CliError> {
     result.map_err(|error| error.or_next(|| app.command("doctor")))
 }
 
-/// Removes the kind cluster of the install, with all that is in it.
-async fn kind_cluster(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
-    let name = app.instance.as_str();
-    let docker = Docker::connect(app.runner.as_ref())
-        .await
-        .map_err(|error| CliError::hinted("finding Docker", error))?;
-    let kind = Kind::find(app.runner.as_ref(), app.kubeconfig.clone())
-        .map_err(|error| CliError::hinted("finding kind", error))?;
-    let listing = |error| CliError::hinted("listing the nodes", error);
-    let removed = |removed| Removal {
-        context: kind_context(name),
-        dry_run: args.dry_run,
-        removed,
-    };
-    let nodes = docker.kind_nodes(name).await.map_err(listing)?;
-    let in_kubeconfig = knows(app, name)?;
-    if nodes.is_empty() && !in_kubeconfig {
-        let told = format!("nothing to remove: there is no cluster {name}");
-        return removed(Vec::new()).answer(app, &told);
+async fn remove(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
+    let deadline = Instant::now() + args.timeout;
+    let _held = app.state().hold("down", deadline, app.progress.as_ref()).await?;
+    match whole_cluster(args, app).await? {
+        Some(cluster) => cluster.remove(args, app).await,
+        None => objects(args, app).await,
     }
-    let volumes: Vec<String> = nodes.iter().flat_map(|node| node.volumes.clone()).collect();
-    let containers = nodes.iter().map(|node| format!("container {}", node.name));
-    let entry = in_kubeconfig.then(|| format!("kubeconfig entry {}", kind_context(name)));
-    let things: Vec<String> = containers
-        .chain(volumes.iter().map(|volume| format!("volume {volume}")))
-        .chain(entry)
-        .collect();
-    if args.dry_run {
-        return removed(things).answer(app, "");
-    }
-    if in_kubeconfig && nodes.iter().any(|node| node.running) {
-        unregister(app, name).await;
-    }
-    app.progress.step(&format!("removing the kind cluster {name}"));
-    let before = app.kubeconfigs().remember_current();
-    let attempted = format!("removing the kind cluster {name}");
-    let deleted = tokio::time::timeout(args.timeout, kind.delete(name)).await;
-    deleted
-        .attempting(|| attempted.clone())?
-        .map_err(|error| CliError::hinted(attempted.clone(), error))?;
-    let left = left_behind(app, &docker, &volumes).await?;
-    if !left.is_empty() {
-        let why = format!("kind reported success, but this is left: {}", left.join(", "));
-        let error = CliError::because(ExitStatus::Failed, attempted, why).code(Code::LeftBehind);
-        return Err(error.next(format!("docker rm --force --volumes {name}-control-plane")));
-    }
-    // kind takes its own context out; a current context that is another stays.
-    if before
-        .in_force()
-        .is_some_and(|context| context != kind_context(name))
-    {
-        before
-            .restore()
-            .attempting(|| "restoring the current context".to_owned())?;
-    }
-    app.progress
-        .done("containers, volumes and kubeconfig entry are gone");
-    removed(things).answer(app, "")
 }
 
-fn knows(app: &App, cluster: &str) -> Result<bool, CliError> {
-    let config = app
-        .kubeconfigs()
-        .read()
-        .attempting(|| "reading the kubeconfig".to_owned())?;
-    Ok(config
-        .contexts
-        .iter()
-        .any(|context| context.name == kind_context(cluster)))
+/// A cluster of containers that goes as a whole.
+struct Whole<'a> {
+    provider: Box<dyn Provider + 'a>,
+    family: Family,
+    name: String,
+    docker: Docker,
+    nodes: Vec<Node>,
+    in_kubeconfig: bool,
 }
 
-/// Takes the webhook's registration out first, so that nothing of ours can hold up the end of the cluster.
-async fn unregister(app: &App, name: &str) {
-    let unregistered = tokio::time::timeout(LAST_WORD, async {
-        let cluster = Cluster::connect(&app.kubeconfigs(), &kind_context(name))
-            .await
-            .ok()?;
-        for registration in removal::registrations(&cluster.client, &app.instance)
-            .await
-            .ok()?
-        {
-            registration.delete(&cluster.client).await.ok()?;
+/// The cluster that is to go as a whole; `None` where only what is in it goes.
+async fn whole_cluster<'a>(args: &DownArgs, app: &'a App) -> Result<Option<Whole<'a>>, CliError> {
+    if args.keep_cluster || (app.context.is_some() && !args.delete_cluster) {
+        return Ok(None);
+    }
+    let candidates = match &app.context {
+        None => Family::ALL.map(|family| (family, app.instance.clone())).to_vec(),
+        Some(context) => {
+            require_safe(context, &app.allowed_contexts)?;
+            let named = Family::of_context(context).map(|(family, name)| (family, name.to_owned()));
+            named.into_iter().collect()
         }
-        Some(())
-    });
-    if !matches!(unregistered.await, Ok(Some(()))) {
-        app.progress
-            .note("the API server does not answer; the cluster is removed without asking it");
+    };
+    let kubeconfigs = app.kubeconfigs();
+    let know = |context: &str| {
+        kubeconfigs
+            .know(context)
+            .attempting(|| "reading the kubeconfig".to_owned())
+    };
+    let docker = match Docker::connect(app.runner.as_ref()).await {
+        Ok(docker) => docker,
+        // Without Docker there may still be an install in a cluster that is elsewhere.
+        Err(error) => {
+            let own = Family::ALL.map(|family| family.context(&app.instance));
+            let elsewhere = app.context_name().is_ok_and(|context| !own.contains(&context));
+            return if elsewhere {
+                Ok(None)
+            } else {
+                Err(CliError::hinted("finding Docker", error))
+            };
+        }
+    };
+    for (family, name) in candidates {
+        let nodes = docker.nodes(family, &name).await;
+        let nodes = nodes.map_err(|error| CliError::hinted("listing the nodes", error))?;
+        let context = family.context(&name);
+        let in_kubeconfig = know(&context)?;
+        if nodes.is_empty() && !in_kubeconfig {
+            continue;
+        }
+        let ours = nodes.is_empty()
+            || app.state().is_begun()
+            || ownership::made_by_up(&kubeconfigs, &context, &app.instance, &nodes).await;
+        if !ours && !args.delete_cluster {
+            app.progress.note(&format!(
+                "irsa-emu did not make the {} cluster {name}, so it stays; to delete it, too: {} --delete-cluster",
+                family.program(),
+                app.command("down")
+            ));
+            return Ok(None);
+        }
+        return Ok(Some(Whole {
+            provider: provider::own(family, &name, app.runner.as_ref(), app.kubeconfig.as_deref()),
+            family,
+            name,
+            docker,
+            nodes,
+            in_kubeconfig,
+        }));
     }
+    Ok(None)
 }
 
-async fn left_behind(app: &App, docker: &Docker, volumes: &[String]) -> Result<Vec<String>, CliError> {
-    let listing = |error| CliError::hinted("looking whether the cluster is gone", error);
-    let nodes = docker.kind_nodes(&app.instance).await.map_err(listing)?;
-    let mut left: Vec<String> = nodes
-        .into_iter()
-        .map(|node| format!("container {}", node.name))
-        .collect();
-    left.extend(
-        docker
-            .volumes_left(volumes)
-            .await
-            .into_iter()
-            .map(|volume| format!("volume {volume}")),
-    );
-    if knows(app, &app.instance)? {
-        left.push(format!("kubeconfig entry {}", kind_context(&app.instance)));
+impl Whole<'_> {
+    async fn remove(self, args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
+        let attempted = format!("removing the {}", self.provider.title());
+        self.provider
+            .require()
+            .map_err(|error| CliError::hinted(attempted.clone(), error))?;
+        let volumes = self.volumes();
+        let removal = Removal {
+            context: self.provider.context().to_owned(),
+            dry_run: args.dry_run,
+            removed: self.things(&volumes),
+        };
+        if args.dry_run {
+            return removal.answer(app, "");
+        }
+        if self.in_kubeconfig && self.nodes.iter().any(|node| node.running) {
+            self.unregister(app).await;
+        }
+        app.progress.step(&attempted);
+        let before = app.kubeconfigs().remember_current();
+        let deleted = tokio::time::timeout(args.timeout, self.provider.delete()).await;
+        let Ok(deleted) = deleted else {
+            let why = format!("it was not done within {}", seconds(args.timeout));
+            return Err(CliError::because(ExitStatus::Timeout, attempted, why).next(app.command("down")));
+        };
+        deleted.map_err(|error| CliError::hinted(attempted.clone(), error))?;
+        let left = self.left_behind(app, &volumes).await?;
+        if !left.is_empty() {
+            let why = format!(
+                "{} reported success, but this is left: {}",
+                self.family.program(),
+                left.join(", ")
+            );
+            let error = CliError::because(ExitStatus::Failed, attempted, why).code(Code::LeftBehind);
+            let containers: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+            return Err(error.next(format!("docker rm --force --volumes {}", containers.join(" "))));
+        }
+        // The program takes its own context out; a current context that is another stays.
+        if before
+            .in_force()
+            .is_some_and(|context| context != self.provider.context())
+        {
+            before
+                .restore()
+                .attempting(|| "restoring the current context".to_owned())?;
+        }
+        app.state().end();
+        app.progress
+            .done("containers, volumes and kubeconfig entry are gone");
+        removal.answer(app, "")
     }
-    Ok(left)
+
+    fn volumes(&self) -> BTreeSet<String> {
+        self.nodes.iter().flat_map(|node| node.volumes.clone()).collect()
+    }
+
+    fn things(&self, volumes: &BTreeSet<String>) -> Vec<String> {
+        let containers = self.nodes.iter().map(|node| format!("container {}", node.name));
+        let volumes = volumes.iter().map(|volume| format!("volume {volume}"));
+        let entry = self
+            .in_kubeconfig
+            .then(|| format!("kubeconfig entry {}", self.provider.context()));
+        containers.chain(volumes).chain(entry).collect()
+    }
+
+    /// Takes the webhook's registration out first, so that nothing of ours can hold up the end of the cluster.
+    async fn unregister(&self, app: &App) {
+        let unregistered = tokio::time::timeout(LAST_WORD, async {
+            let cluster = Cluster::connect(&app.kubeconfigs(), self.provider.context())
+                .await
+                .ok()?;
+            for registration in removal::registrations(&cluster.client, &app.instance)
+                .await
+                .ok()?
+            {
+                registration.delete(&cluster.client).await.ok()?;
+            }
+            Some(())
+        });
+        if !matches!(unregistered.await, Ok(Some(()))) {
+            app.progress
+                .note("the API server does not answer; the cluster is removed without asking it");
+        }
+    }
+
+    async fn left_behind(&self, app: &App, volumes: &BTreeSet<String>) -> Result<Vec<String>, CliError> {
+        let nodes = self.docker.nodes(self.family, &self.name).await;
+        let nodes = nodes.map_err(|error| CliError::hinted("looking whether the cluster is gone", error))?;
+        let mut left: Vec<String> = nodes
+            .into_iter()
+            .map(|node| format!("container {}", node.name))
+            .collect();
+        let volumes = self.docker.volumes_left(volumes).await;
+        left.extend(volumes.into_iter().map(|volume| format!("volume {volume}")));
+        let known = app.kubeconfigs().know(self.provider.context());
+        if known.attempting(|| "reading the kubeconfig".to_owned())? {
+            left.push(format!("kubeconfig entry {}", self.provider.context()));
+        }
+        Ok(left)
+    }
 }
 
 /// Removes what is ours from a cluster that stays.
-async fn from_existing(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
-    let Cluster { client, context, .. } = app.connect().await?;
-    let attempted = || format!("removing irsa-emu from the cluster of context `{context}`");
-    let registrations = removal::registrations(&client, &app.instance)
-        .await
-        .attempting(attempted)?;
-    let owned = removal::owned(&client, &app.instance)
-        .await
-        .attempting(attempted)?;
-    let removed = |removed| Removal {
-        context: context.clone(),
+async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
+    let removal = |context: String, removed| Removal {
+        context,
         dry_run: args.dry_run,
         removed,
     };
-    if registrations.is_empty() && owned.is_empty() {
+    if app.context.is_none() && !has_cluster(app)? {
+        let told = format!("nothing to remove: there is no cluster {}", app.instance);
+        return removal(Family::Kind.context(&app.instance), Vec::new()).answer(app, &told);
+    }
+    let Cluster { client, context, .. } = app.connect().await?;
+    let attempted = || format!("removing irsa-emu from the cluster of context `{context}`");
+    let all = removal::everything(&client, &app.instance)
+        .await
+        .attempting(attempted)?;
+    if all.is_empty() {
         let told = format!(
             "nothing to remove: the cluster of context `{context}` has nothing of irsa-emu `{}`",
             app.instance
         );
-        return removed(Vec::new()).answer(app, &told);
+        return removal(context, Vec::new()).answer(app, &told);
     }
-    let all: Vec<Owned> = registrations.into_iter().chain(owned).collect();
-    let things: Vec<String> = all.iter().map(Owned::title).collect();
     if args.dry_run {
-        return removed(things).answer(app, "");
+        return removal(context, all.iter().map(Owned::title).collect()).answer(app, "");
     }
     app.progress.step(&format!("removing irsa-emu from {context}"));
-    for object in &all {
-        app.progress.detail(&object.title());
-        object.delete(&client).await.attempting(attempted)?;
-    }
     let deadline = Instant::now() + args.timeout;
-    loop {
-        let mut left = Vec::new();
-        for object in &all {
-            if object.exists(&client).await.attempting(attempted)? {
-                // The webhook puts its registration back for as long as it runs and may.
-                object.delete(&client).await.attempting(attempted)?;
-                left.push(object.title());
-            }
+    match removal::remove(&client, &app.instance, deadline, app.progress.as_ref()).await {
+        Ok(gone) => {
+            app.progress
+                .done(&format!("{} objects are gone; the cluster stays", gone.len()));
+            removal(context, gone).answer(app, "")
         }
-        let Some(first) = left.first() else { break };
-        if Instant::now() >= deadline {
-            let why = format!("still there after {}: {}", seconds(args.timeout), left.join(", "));
-            return Err(CliError::because(ExitStatus::Timeout, attempted(), why)
+        Err(error @ RemovalError::Left(_)) => {
+            let attempted = format!("{} within {}", attempted(), seconds(args.timeout));
+            Err(CliError::new(ExitStatus::Timeout, attempted, error)
                 .code(Code::LeftBehind)
-                .next(app.command("down")));
+                .next(app.command("down")))
         }
-        app.progress.detail(&format!("waiting for the end of {first}"));
-        tokio::time::sleep(POLL).await;
+        Err(error) => Err(CliError::failed(attempted(), error)),
     }
-    app.progress
-        .done(&format!("{} objects are gone; the cluster stays", all.len()));
-    removed(things).answer(app, "")
+}
+
+/// Whether there is any cluster that could have the install.
+fn has_cluster(app: &App) -> Result<bool, CliError> {
+    let read = app.kubeconfigs().read();
+    read.map_err(|error| CliError::new(ExitStatus::Usage, "choosing the cluster", error))?;
+    Ok(app.context_name().is_ok())
 }

@@ -1,13 +1,12 @@
 //! `irsa-emu env`: what tools of this machine need to reach the emulator.
 
 use clap::{Args, ValueEnum};
-use irsa_emu_core::contract::{
-    DEFAULT_ACCOUNT, DEFAULT_REGION, EMULATOR, EMULATOR_PORT, NAMESPACE, env as names,
-};
+use irsa_emu_core::contract::{DEFAULT_ACCOUNT, DEFAULT_REGION, EMULATOR_PORT, env as names};
 
 use crate::app::App;
-use crate::cluster::kind;
-use crate::cluster::target::{Cluster, kind_cluster};
+use crate::cluster::Family;
+use crate::cluster::provider::emulator_port;
+use crate::cluster::target::Cluster;
 use crate::commands::up::options;
 use crate::docker::Docker;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
@@ -105,17 +104,16 @@ fn render(output: Format, variables: &Variables) -> String {
 
 /// The emulator's URL where `up` recorded none: from Docker, else what a port-forward would give.
 async fn endpoint(app: &App, cluster: &Cluster) -> String {
-    if let Some(name) = kind_cluster(&cluster.context)
+    if let Some((family, name)) = Family::of_context(&cluster.context)
         && let Ok(docker) = Docker::connect(app.runner.as_ref()).await
-        && let Ok(nodes) = docker.kind_nodes(name).await
-        && let Some(port) = kind::emulator_port(&nodes)
+        && let Ok(nodes) = docker.nodes(family, name).await
+        && let Some(port) = emulator_port(&nodes)
     {
         return format!("http://127.0.0.1:{port}");
     }
     app.printer.warn(&format!(
-        "no port of this machine leads to the emulator yet\n  next: kubectl --context {} -n {NAMESPACE} port-forward \
-service/{EMULATOR} {EMULATOR_PORT}",
-        cluster.context
+        "no port of this machine leads to the emulator yet\n  next: {}",
+        app.command("port-forward")
     ));
     format!("http://127.0.0.1:{EMULATOR_PORT}")
 }

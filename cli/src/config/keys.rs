@@ -57,7 +57,7 @@ const fn shaped(shape: Shape, key: Key) -> Key {
 /// Every key that stands for a flag. `recipes` does not: it says more than a flag can.
 pub const KEYS: &[Key] = &[
     global("name", "name"),
-    of("up", "cluster.provider", "provider"),
+    of("up", "cluster.provider", "cluster"),
     global("cluster.context", "context"),
     of("up", "cluster.nodeImage", "node_image"),
     shaped(Shape::Switch, of("up", "cluster.switchContext", "switch_context")),
@@ -87,7 +87,7 @@ impl Key {
     pub fn yields(&self, values: &[String], given: &ArgMatches) -> bool {
         match self.path {
             "cluster.provider" => typed(given, "context").is_some(),
-            "cluster.context" => typed(given, "provider").is_some_and(|provider| provider != "existing"),
+            "cluster.context" => typed(given, "cluster").is_some_and(|from| from == "kind" || from == "k3d"),
             "webhook.image" => typed(given, "webhook_binary").is_some(),
             "webhook.sidecarImage" => typed(given, "sidecar_binary").is_some(),
             // `false` is what a flag without a value says by not being there.

@@ -425,7 +425,7 @@ mod tests {
         };
         assert_eq!(
             with(&config, "cluster.provider", &["--context", "x"]).1,
-            Origin::Unset
+            Origin::Default
         );
         assert_eq!(
             with(&config, "webhook.image", &["--webhook-binary", "x"]).1,
@@ -439,11 +439,11 @@ mod tests {
             )
             .unwrap();
         assert_eq!(
-            with(&config, "cluster.context", &["--provider", "kind"]).1,
+            with(&config, "cluster.context", &["--cluster", "kind"]).1,
             Origin::Unset
         );
         assert_eq!(
-            with(&config, "cluster.context", &["--provider", "existing"]).0,
+            with(&config, "cluster.context", &["--cluster", "existing"]).0,
             "kind-x"
         );
         assert_eq!(

@@ -14,7 +14,7 @@ use serde_saphyr::Spanned;
 use super::keys::{KEYS, Key};
 use crate::args::{self, ColorMode, ProgressMode};
 use crate::commands::up::options::{
-    self, BackendKind, BaseCredentialsFrom, Delivery, Profile, Provider, Roles,
+    self, BackendKind, BaseCredentialsFrom, ClusterFrom, Delivery, Profile, Roles,
 };
 
 /// A local environment for workloads of EKS: what `irsa-emu up` makes.
@@ -59,8 +59,8 @@ enum Kind {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Cluster {
-    /// Where the cluster comes from; `existing` goes with `context`.
-    provider: Option<Setting<Provider>>,
+    /// Where the cluster comes from.
+    provider: Option<Setting<ClusterFrom>>,
     /// A context of the kubeconfig, in place of the cluster that `up` makes.
     context: Option<Setting<String>>,
     /// Image of the nodes of a new cluster.
@@ -318,7 +318,7 @@ macro_rules! choices {
 }
 
 choices!(
-    Provider,
+    ClusterFrom,
     BackendKind,
     BaseCredentialsFrom,
     Delivery,

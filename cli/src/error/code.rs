@@ -48,6 +48,8 @@ codes! {
     NoCluster "no-cluster" false "There is no cluster of this install yet.";
     ClusterUnreachable "cluster-unreachable" true "The API server of the cluster does not answer.";
     ClusterNotReady "cluster-not-ready" true "The cluster has no node, DNS or ServiceAccount that is ready yet.";
+    ClusterDiffers "cluster-differs" false "The cluster is not what the command line asks, and may not be made anew.";
+    ClusterNotOurs "cluster-not-ours" false "irsa-emu did not make the cluster, so it does not delete it.";
     NotInstalled "not-installed" false "irsa-emu is not installed in the cluster.";
     NotReady "not-ready" true "Something is there but not ready.";
     DockerMissing "docker-missing" false "Docker is not installed.";

@@ -3,6 +3,7 @@
 use futures::StreamExt;
 
 use super::OwnImage;
+use crate::cluster::Family;
 use crate::docker::{Docker, DockerError, Feed, Node};
 use crate::error::{Code, ExitStatus, Hint};
 
@@ -95,7 +96,7 @@ pub async fn load_own(
         });
     }
     let mut loaded = Loaded::Present;
-    for node in nodes {
+    for node in nodes.iter().filter(|node| node.runs_pods) {
         if id_on(docker, node, &image.reference).await?.as_deref() == Some(&image.id) {
             continue;
         }
@@ -135,7 +136,7 @@ pub async fn load_emulator(
     on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Loaded, LoadError> {
     let mut lacking = Vec::new();
-    for node in nodes {
+    for node in nodes.iter().filter(|node| node.runs_pods) {
         if id_on(docker, node, reference).await?.is_none() {
             lacking.push(node);
         }
@@ -160,7 +161,7 @@ pub async fn load_emulator(
     }
     for node in lacking {
         on_progress(&format!("copying {reference} to {}", node.name));
-        import(docker, node, docker.export_image(reference)).await?;
+        import(docker, node, docker.export_image(reference).await?).await?;
         if id_on(docker, node, reference).await?.is_none() {
             return Err(not_there(node, reference, None));
         }
@@ -194,12 +195,29 @@ async fn id_on(docker: &Docker, node: &Node, reference: &str) -> Result<Option<S
 
 /// Imports an archive. Without `--all-platforms`: an archive of a multi-platform image lists platforms it lacks.
 async fn import(docker: &Docker, node: &Node, feed: Feed) -> Result<(), DockerError> {
-    let config = docker
-        .exec(&node.id, &["containerd", "config", "dump"], None)
-        .await?;
-    let snapshotter = format!("--snapshotter={}", snapshotter(&config.stdout));
-    let command = ["ctr", "--namespace=k8s.io", "images", "import", &snapshotter, "-"];
+    let config = docker.exec(&node.id, configuration(node.family), None).await?;
+    let command = import_command(node.family, snapshotter(&config.stdout));
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
     docker.exec_ok(&node.id, &command, Some(feed)).await.map(|_| ())
+}
+
+/// The command that prints the configuration of a node's containerd.
+fn configuration(family: Family) -> &'static [&'static str] {
+    match family {
+        Family::Kind => &["containerd", "config", "dump"],
+        Family::K3d => &["cat", "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"],
+    }
+}
+
+/// The command that imports an archive from its stdin.
+fn import_command(family: Family, snapshotter: &str) -> Vec<String> {
+    let mut command = vec!["ctr".to_owned()];
+    if family == Family::K3d {
+        command.push("--address=/run/k3s/containerd/containerd.sock".to_owned());
+    }
+    command.extend(["--namespace=k8s.io", "images", "import"].map(str::to_owned));
+    command.extend([format!("--snapshotter={snapshotter}"), "-".to_owned()]);
+    command
 }
 
 /// The snapshotter that a node's containerd is configured with.
@@ -219,6 +237,18 @@ fn snapshotter_in(line: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_family_has_its_containerd() {
+        assert_eq!(
+            import_command(Family::Kind, "overlayfs").join(" "),
+            "ctr --namespace=k8s.io images import --snapshotter=overlayfs -"
+        );
+        assert_eq!(
+            import_command(Family::K3d, "native").join(" "),
+            "ctr --address=/run/k3s/containerd/containerd.sock --namespace=k8s.io images import --snapshotter=native -"
+        );
+    }
 
     #[test]
     fn the_snapshotter_comes_from_the_configuration() {

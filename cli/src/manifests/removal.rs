@@ -9,6 +9,10 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams};
 use kube::{Api, Client, CustomResourceExt, Resource};
+use tokio::time::Instant;
+
+use crate::cluster::ready::POLL;
+use crate::progress::Progress;
 
 /// An object that belongs to an install.
 #[derive(Debug, Clone)]
@@ -63,6 +67,52 @@ fn is_absent(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
+/// Why something of an install is still there.
+#[derive(Debug, thiserror::Error)]
+pub enum RemovalError {
+    /// The API server refused.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+    /// It took too long.
+    #[error("still there: {}", .0.join(", "))]
+    Left(Vec<String>),
+}
+
+/// Removes everything of an install, and looks until it is gone; answers what there was.
+pub async fn remove(
+    client: &Client,
+    instance: &str,
+    deadline: Instant,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, RemovalError> {
+    let mut seen = Vec::new();
+    loop {
+        let left = everything(client, instance).await?;
+        if left.is_empty() {
+            return Ok(seen);
+        }
+        if Instant::now() >= deadline {
+            return Err(RemovalError::Left(left.iter().map(Owned::title).collect()));
+        }
+        for object in &left {
+            if !seen.contains(&object.title()) {
+                progress.detail(&object.title());
+                seen.push(object.title());
+            }
+            // Asked again and again: the webhook puts its registration back for as long as it runs and may.
+            object.delete(client).await?;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Everything of an install, in the order of removal.
+pub async fn everything(client: &Client, instance: &str) -> Result<Vec<Owned>, kube::Error> {
+    let mut all = registrations(client, instance).await?;
+    all.extend(owned(client, instance).await?);
+    Ok(all)
+}
+
 /// The webhook's registration, which goes first: without it, nothing of ours stands in the way of any Pod.
 pub async fn registrations(client: &Client, instance: &str) -> Result<Vec<Owned>, kube::Error> {
     let api = Api::<MutatingWebhookConfiguration>::all(client.clone());
@@ -90,7 +140,7 @@ pub async fn registrations(client: &Client, instance: &str) -> Result<Vec<Owned>
 }
 
 /// Everything else of an install, in the order of removal: Recipes while the keeper still runs, then the rest.
-pub async fn owned(client: &Client, instance: &str) -> Result<Vec<Owned>, kube::Error> {
+async fn owned(client: &Client, instance: &str) -> Result<Vec<Owned>, kube::Error> {
     let crds = labelled(&Api::<CustomResourceDefinition>::all(client.clone()), instance).await?;
     let mut owned = Vec::new();
     if crds.iter().any(|crd| crd.name == Recipe::crd_name()) {

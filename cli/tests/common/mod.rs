@@ -1,15 +1,17 @@
-//! The built program in surroundings of its own.
+//! What the tests of the built program share: a home of its own, a fake Docker, and programs that do as told.
 
 #![allow(
     dead_code,
     clippy::expect_used,
-    reason = "each test program uses a part, and a test fails by panicking, in its helpers, too"
+    reason = "a test fails by panicking, in its helpers, too; not every test file needs every helper"
 )]
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
 use tempfile::TempDir;
 
 /// A home folder of its own, an empty PATH, and no variable that could lead to the machine's own cluster.
@@ -28,26 +30,39 @@ impl Context {
         self.home.path().join(name)
     }
 
+    /// The built program in these surroundings.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the tests start the program"
+    )]
+    pub(crate) fn command(&self, args: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("irsa-emu"));
+        command.env_clear();
+        command
+            .env("HOME", self.home.path())
+            .env("PATH", self.path("bin"))
+            .env("KUBECONFIG", self.path("kubeconfig"))
+            .env(
+                "DOCKER_HOST",
+                format!("unix://{}", self.path("no-docker.sock").display()),
+            )
+            .current_dir(self.home.path())
+            .args(args);
+        command
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Outcome {
         self.run_with(&[], args)
     }
 
     /// Runs the program with variables, in the home folder.
     pub(crate) fn run_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Outcome {
-        let mut command = Command::cargo_bin("irsa-emu").expect("the program is built");
-        command.env_clear();
-        command
-            .env("HOME", self.home.path())
-            .env("PATH", self.path("bin"));
-        command.env("KUBECONFIG", self.path("kubeconfig"));
-        command.env(
-            "DOCKER_HOST",
-            format!("unix://{}", self.path("no-docker.sock").display()),
-        );
-        command
-            .envs(variables.iter().copied())
-            .current_dir(self.home.path());
-        let output = command.args(args).output().expect("the program runs");
+        let mut command = self.command(args);
+        command.envs(variables.iter().copied());
+        self.outcome(command.output().expect("the program runs"))
+    }
+
+    pub(crate) fn outcome(&self, output: std::process::Output) -> Outcome {
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes)
                 .expect("text")
@@ -58,6 +73,70 @@ impl Context {
             stdout: text(output.stdout),
             stderr: text(output.stderr),
         }
+    }
+
+    /// A program that does as told, first in PATH.
+    pub(crate) fn program(&self, name: &str, script: &str) {
+        let folder = self.path("bin");
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{script}")).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+
+    /// Answers the calls that `up` and `down` make before anything is made: an old Docker with the containers of the
+    /// file `containers.json`, each of which is told by a file of its own.
+    pub(crate) fn fake_docker(&self) {
+        let listener = UnixListener::bind(self.path("no-docker.sock")).expect("a socket");
+        let home = self.home.path().to_owned();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let home = home.clone();
+                std::thread::spawn(move || serve(stream, &home));
+            }
+        });
+    }
+
+    /// A container of the fake Docker.
+    pub(crate) fn container(&self, labels: &str, image: &str, port: u16) {
+        let summary = format!(r#"[{{"Id":"c1","Names":["/node"],"Labels":{{{labels}}}}}]"#);
+        self.write("containers.json", &summary);
+        let inspected = format!(
+            r#"{{"Id":"c1","Name":"/node","State":{{"Running":true}},"Config":{{"Image":"{image}"}},
+               "HostConfig":{{"PortBindings":{{"30566/tcp":[{{"HostIp":"127.0.0.1","HostPort":"{port}"}}]}}}}}}"#
+        );
+        self.write("container-c1.json", &inspected);
+    }
+
+    /// Files that look like static programs, as arguments of `up`.
+    pub(crate) fn static_programs(&self) -> Vec<String> {
+        let mut elf = vec![0; 64];
+        elf[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);
+        elf[18] = 62;
+        let file = self.path("static-program");
+        fs::write(&file, elf).expect("a file");
+        let file = file.display().to_string();
+        vec![
+            "--webhook-binary".to_owned(),
+            file.clone(),
+            "--sidecar-binary".to_owned(),
+            file,
+        ]
+    }
+
+    /// `up` with programs that look like static ones, and a port of its own unless one is given.
+    pub(crate) fn up(&self, args: &[&str]) -> Outcome {
+        self.run(&self.up_args(args).iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    pub(crate) fn up_args(&self, args: &[&str]) -> Vec<String> {
+        let mut all = vec!["up".to_owned()];
+        if !args.contains(&"--host-port") {
+            all.extend(["--host-port".to_owned(), "0".to_owned()]);
+        }
+        all.extend(self.static_programs());
+        all.extend(args.iter().map(|arg| (*arg).to_owned()));
+        all
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
@@ -85,6 +164,53 @@ impl Outcome {
             self.stderr
         );
         self.stderr
+    }
+}
+
+fn serve(mut stream: UnixStream, home: &Path) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    loop {
+        let mut request = String::new();
+        if reader.read_line(&mut request).ok()? == 0 {
+            return None;
+        }
+        let mut header = String::new();
+        while reader.read_line(&mut header).ok()? > 2 {
+            header.clear();
+        }
+        let (status, body) = answer(request.split(' ').nth(1)?, home);
+        let length = body.len();
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .ok()?;
+    }
+}
+
+fn answer(path: &str, home: &Path) -> (&'static str, String) {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    match path {
+        "/version" => (
+            "200 OK",
+            r#"{"Version":"20.10.24","ApiVersion":"1.41","Arch":"amd64"}"#.to_owned(),
+        ),
+        "/containers/json" => {
+            let all = fs::read_to_string(home.join("containers.json")).unwrap_or_else(|_| "[]".to_owned());
+            // The one filter that the tests need: which program made the cluster.
+            let wanted = if query.contains("k3d") { "k3d" } else { "kind" };
+            let shown = if all.contains(wanted) {
+                all
+            } else {
+                "[]".to_owned()
+            };
+            ("200 OK", shown)
+        }
+        "/containers/c1/json" => (
+            "200 OK",
+            fs::read_to_string(home.join("container-c1.json")).unwrap_or_default(),
+        ),
+        _ => ("404 Not Found", r#"{"message":"page not found"}"#.to_owned()),
     }
 }
 

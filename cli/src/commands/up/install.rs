@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use irsa_emu_core::contract::DEFAULT_EMULATOR_IMAGE;
 
-use super::options::{BackendKind, Provider, name_of};
+use super::options::{BackendKind, name_of};
 use super::place::Place;
 use super::{Made, Up};
 use crate::cluster::target::Cluster;
@@ -12,7 +12,7 @@ use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::images::{self, Fetch, Loaded, OwnImage, Program};
 use crate::manifests::base_credentials::BaseCredentials;
 use crate::manifests::rollout::{self, Parts};
-use crate::manifests::{self, Applied, Backend, Install};
+use crate::manifests::{self, Applied, Backend, Install, removal};
 use crate::progress::seconds;
 
 /// The minor version of Kubernetes 1 from which native sidecars are on by default.
@@ -93,9 +93,10 @@ impl Up<'_> {
             }
         }
         if let Backend::Emulator { image } = &self.backend() {
-            let fetch = match self.provider()? {
-                Provider::Kind => Fetch::Docker,
-                Provider::Existing => Fetch::Cluster,
+            let fetch = if place.is_own {
+                Fetch::Docker
+            } else {
+                Fetch::Cluster
             };
             let loaded = images::load_emulator(docker, nodes, image, fetch, &on_progress).await;
             count += usize::from(loaded.map_err(|error| failed(image, error))? == Loaded::Now);
@@ -132,9 +133,7 @@ impl Up<'_> {
     ) -> Result<usize, CliError> {
         let app = self.app;
         app.progress.step("applying irsa-emu");
-        if self.made() == Made::Nothing {
-            self.record(Made::Objects);
-        }
+        self.note_what_is_there(&place.cluster).await?;
         let install = Install {
             instance: app.instance.clone(),
             webhook_image: place.sources.webhook.reference().to_owned(),
@@ -183,6 +182,27 @@ impl Up<'_> {
             app.progress.done(&format!("{changes} created or changed"));
         }
         Ok(changes)
+    }
+
+    /// Remembers, before anything is applied, whether all that will be there is this run's.
+    async fn note_what_is_there(&self, cluster: &Cluster) -> Result<(), CliError> {
+        if !matches!(self.made(), Made::Nothing) {
+            return Ok(());
+        }
+        let there = removal::everything(&cluster.client, &self.app.instance)
+            .await
+            .attempting(|| {
+                format!(
+                    "looking for irsa-emu in the cluster of context `{}`",
+                    cluster.context
+                )
+            })?;
+        self.record(if there.is_empty() {
+            Made::Install(cluster.clone())
+        } else {
+            Made::Changes
+        });
+        Ok(())
     }
 
     pub(super) async fn wait(&self, cluster: &Cluster) -> Result<(), CliError> {

@@ -9,15 +9,24 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::args;
+use crate::cluster::Family;
+use crate::cluster::choice::Asked;
 use crate::output::OutputArgs;
 
 /// Options of `irsa-emu up`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct UpArgs {
-    /// Where the cluster comes from; `existing` goes with --context
-    #[arg(long, value_name = "PROVIDER")]
-    pub(super) provider: Option<Provider>,
-    /// Image of the nodes of a new kind cluster
+    /// Where the cluster comes from
+    #[arg(long, value_name = "FROM", default_value = "auto")]
+    pub(super) cluster: ClusterFrom,
+    /// Make the cluster anew where it is not what is asked; only one that `up` made
+    #[arg(long)]
+    pub(super) recreate: bool,
+    /// Leave what a failed or interrupted run made, to look at it
+    #[arg(long)]
+    pub(super) keep_on_failure: bool,
+    /// Image of the nodes of a new cluster
     #[arg(long, value_name = "IMAGE")]
     pub(super) node_image: Option<String>,
     /// What the credentials of Pods are good for: `aws` is real AWS, by the sidecar, and without an emulator
@@ -89,9 +98,26 @@ pub struct UpArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Provider {
+pub(crate) enum ClusterFrom {
+    /// The install's own cluster; else the current context, if the install is there; else a new one
+    Auto,
+    /// An own cluster that kind makes
     Kind,
+    /// An own cluster that k3d makes
+    K3d,
+    /// The cluster of --context, or of the current context
     Existing,
+}
+
+impl ClusterFrom {
+    pub(super) fn asked(self) -> Asked {
+        match self {
+            Self::Auto => Asked::Auto,
+            Self::Kind => Asked::Own(Family::Kind),
+            Self::K3d => Asked::Own(Family::K3d),
+            Self::Existing => Asked::Existing,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]

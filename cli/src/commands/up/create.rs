@@ -1,0 +1,181 @@
+//! How `up` makes its own cluster: anew where it is not what is asked, and whole where a run before was cut off.
+
+use tokio::time::Instant;
+
+use super::place::nodes;
+use super::{Made, Up};
+use crate::cluster::drift::{self, Asks};
+use crate::cluster::kubeconfig::CurrentContexts;
+use crate::cluster::provider::{Provider, Wanted};
+use crate::cluster::{Family, orphan, ownership, ready};
+use crate::docker::{Docker, Node};
+use crate::error::{Attempt, CliError, Code, ExitStatus};
+use crate::progress::seconds;
+
+impl Up<'_> {
+    /// The containers of the cluster, when nobody is at work on it any more; none where it is to be made.
+    pub(super) async fn settled(
+        &self,
+        provider: &dyn Provider,
+        docker: &Docker,
+    ) -> Result<Vec<Node>, CliError> {
+        if self.app.state().is_begun() {
+            self.wait_for_orphan(provider).await?;
+        }
+        let listed = provider
+            .exists()
+            .await
+            .map_err(|error| CliError::hinted(format!("looking for the {}", provider.title()), error))?;
+        let found = nodes(docker, provider).await?;
+        let known = self.app.kubeconfigs().know(provider.context());
+        // The context is the last thing that is written: with it, the creation came to its end.
+        let half_made =
+            self.app.state().is_begun() && !known.attempting(|| "reading the kubeconfig".to_owned())?;
+        if (listed || !found.is_empty()) && half_made {
+            self.app
+                .progress
+                .detail("a run before was cut off while it made the cluster: beginning again");
+            self.delete(provider).await?;
+            return Ok(Vec::new());
+        }
+        Ok(if listed { found } else { Vec::new() })
+    }
+
+    /// Lets a program end its work that was started by a run that is gone.
+    async fn wait_for_orphan(&self, provider: &dyn Provider) -> Result<(), CliError> {
+        let Some((family, name)) = provider.containers() else {
+            return Ok(());
+        };
+        let before = self.app.kubeconfigs().remember_current();
+        let mut waited = false;
+        while let Some(process) = orphan::creator(family, name) {
+            waited = true;
+            self.app.progress.detail(&format!(
+                "process {process} still makes it, for a run that is gone: waiting for its end"
+            ));
+            if Instant::now() >= self.deadline() {
+                let why = format!(
+                    "process {process}, which a run before started, was not done within {}",
+                    seconds(self.args.timeout)
+                );
+                let attempted = format!("waiting for the {}", provider.title());
+                return Err(
+                    CliError::because(ExitStatus::Timeout, attempted, why).next(format!("kill {process}"))
+                );
+            }
+            tokio::time::sleep(ready::POLL).await;
+        }
+        if waited {
+            self.keep_current(&before)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Deletes the cluster where it is not what is asked and may be replaced; answers whether it did.
+    pub(super) async fn replace_if_different(
+        &self,
+        provider: &dyn Provider,
+        found: &[Node],
+    ) -> Result<bool, CliError> {
+        if found.is_empty() {
+            return Ok(false);
+        }
+        let app = self.app;
+        let asks = Asks {
+            host_port: self.args.host_port,
+            node_image: self.args.node_image.as_deref(),
+        };
+        let drift = drift::between(asks, found);
+        if drift.is_empty() {
+            return Ok(false);
+        }
+        let attempted = format!("using the {} that is there", provider.title());
+        let list: Vec<String> = drift.iter().map(|drift| format!("\n    {drift}")).collect();
+        let why = format!("it is not what is asked:{}", list.concat());
+        if !self.args.recreate {
+            let next = format!(
+                "{} --recreate  (deletes it and all that is in it)",
+                app.command("up")
+            );
+            return Err(CliError::because(ExitStatus::Unsafe, attempted, why)
+                .code(Code::ClusterDiffers)
+                .next(next));
+        }
+        let (kubeconfigs, context) = (app.kubeconfigs(), provider.context());
+        if !ownership::made_by_up(&kubeconfigs, context, &app.instance, found).await {
+            let why = format!("{why}\n  and irsa-emu did not make it, so it is not deleted");
+            let next = format!("{} --delete-cluster", app.command("down"));
+            return Err(CliError::because(ExitStatus::Unsafe, attempted, why)
+                .code(Code::ClusterNotOurs)
+                .next(next));
+        }
+        app.progress.detail(&format!("making it anew:{}", list.concat()));
+        self.delete(provider).await?;
+        Ok(true)
+    }
+
+    async fn delete(&self, provider: &dyn Provider) -> Result<(), CliError> {
+        let before = self.app.kubeconfigs().remember_current();
+        provider
+            .delete()
+            .await
+            .map_err(|error| CliError::hinted(format!("removing the {}", provider.title()), error))?;
+        if before.in_force() != Some(provider.context()) {
+            self.keep_current(&before)?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn create(&self, provider: &dyn Provider, port: u16) -> Result<(), CliError> {
+        let (app, title) = (self.app, provider.title());
+        let attempted = format!("creating the {title}");
+        app.progress.step(&attempted);
+        let before = app.kubeconfigs().remember_current();
+        app.state().begin().attempting(|| attempted.clone())?;
+        self.record(Made::HalfCluster(family(provider)));
+        let wanted = Wanted {
+            host_port: port,
+            node_image: self.args.node_image.as_deref(),
+            timeout: self.args.timeout,
+        };
+        let on_step = |step: &str| app.progress.detail(step);
+        let created = tokio::time::timeout_at(self.deadline(), provider.create(wanted, &on_step)).await;
+        // kind makes its context the current one, even where it fails later.
+        self.keep_current(&before)?;
+        match created {
+            Ok(Ok(())) => {
+                app.progress
+                    .done(&format!("port {port} of 127.0.0.1 is the emulator's"));
+                Ok(())
+            }
+            Ok(Err(error)) => Err(CliError::hinted(attempted, error)),
+            Err(_) => {
+                let why = format!("it was not done within {}", seconds(self.args.timeout));
+                let next = format!("{} --timeout 15m", app.command("up"));
+                Err(CliError::because(ExitStatus::Timeout, attempted, why).next(next))
+            }
+        }
+    }
+
+    /// Notes that the cluster is whole.
+    pub(super) fn created(&self, provider: &dyn Provider) {
+        self.record(Made::Cluster(family(provider)));
+        self.app.state().end();
+    }
+
+    /// Puts the current context back, unless it was asked to become this cluster's.
+    pub(super) fn keep_current(&self, before: &CurrentContexts) -> Result<(), CliError> {
+        if self.args.switch_context {
+            return Ok(());
+        }
+        let restored = before.restore();
+        restored
+            .attempting(|| "restoring the current context".to_owned())
+            .map(|_| ())
+    }
+}
+
+fn family(provider: &dyn Provider) -> Family {
+    provider.containers().map_or(Family::Kind, |(family, _)| family)
+}

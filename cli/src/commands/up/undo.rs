@@ -1,0 +1,97 @@
+//! What a failed or interrupted `up` does about what it made.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Made, Up};
+use crate::cluster::kubeconfig::CurrentContexts;
+use crate::cluster::target::Cluster;
+use crate::cluster::{Family, provider};
+use crate::manifests::removal;
+
+/// How long the removal of objects may take; whoever pressed Ctrl-C waits for it.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// What a program had asked Docker for when it was stopped may appear only after this.
+const LATE: Duration = Duration::from_millis(700);
+
+impl Up<'_> {
+    /// Undoes what is half made, and after a signal all that this run made; else says what stays.
+    pub(super) async fn undo(&self, interrupted: bool, before: &CurrentContexts) {
+        let app = self.app;
+        let (made, keep) = (self.made(), self.args.keep_on_failure);
+        match made {
+            Made::HalfCluster(family) if !keep => self.remove_cluster(family, before).await,
+            Made::Cluster(family) if interrupted && !keep => self.remove_cluster(family, before).await,
+            Made::Install(cluster) if interrupted && !keep => self.remove_install(&cluster).await,
+            Made::HalfCluster(_) | Made::Cluster(_) => {
+                app.progress.note(&format!(
+                    "the cluster is kept: look with `{}`, or remove it with `{}`",
+                    app.command("doctor"),
+                    app.command("down")
+                ));
+            }
+            Made::Install(_) | Made::Changes => {
+                app.progress.note(&format!(
+                    "what was applied stays in the cluster: `{}` goes on, `{}` removes it",
+                    app.command("up"),
+                    app.command("down")
+                ));
+            }
+            Made::Nothing => {}
+        }
+    }
+
+    /// Deletes the cluster that this run made, and says so.
+    async fn remove_cluster(&self, family: Family, before: &CurrentContexts) {
+        let app = self.app;
+        app.progress.step(&format!(
+            "removing the cluster {} that this run had begun",
+            app.instance
+        ));
+        let cluster = provider::own(
+            family,
+            &app.instance,
+            app.runner.as_ref(),
+            app.kubeconfig.as_deref(),
+        );
+        let removed = async {
+            cluster.delete().await?;
+            tokio::time::sleep(LATE).await;
+            cluster.delete().await?;
+            // kind had made its context the current one, and leaves none.
+            before.restore()?;
+            app.state().end();
+            anyhow::Ok(())
+        };
+        self.tell(removed.await.map(|()| "removed".to_owned()));
+    }
+
+    /// Removes the objects that this run put into a cluster that was there before.
+    async fn remove_install(&self, cluster: &Cluster) {
+        let app = self.app;
+        app.progress
+            .step(&format!("removing what this run put into {}", cluster.context));
+        let deadline = Instant::now() + PATIENCE;
+        let removed = removal::remove(&cluster.client, &app.instance, deadline, app.progress.as_ref()).await;
+        self.tell(
+            removed
+                .map(|gone| format!("{} objects are gone", gone.len()))
+                .map_err(anyhow::Error::from),
+        );
+    }
+
+    fn tell(&self, removed: anyhow::Result<String>) {
+        let app = self.app;
+        match removed {
+            Ok(result) => app.progress.done(&result),
+            Err(error) => {
+                app.progress.failed();
+                app.progress.warn(&format!(
+                    "it could not be removed ({error}); remove it with: {}",
+                    app.command("down")
+                ));
+            }
+        }
+    }
+}

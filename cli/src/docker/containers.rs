@@ -1,0 +1,154 @@
+//! The containers of a cluster's nodes, and who publishes what.
+
+use std::collections::HashMap;
+
+use bollard::query_parameters::{InspectContainerOptions, ListContainersOptions};
+use irsa_emu_core::contract::INSTANCE_LABEL;
+
+use super::{Docker, DockerError, api};
+use crate::cluster::Family;
+
+/// A container of a cluster: mostly a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Id of the container.
+    pub id: String,
+    /// Name of the container, and of the node.
+    pub name: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// What it publishes on the host, as (container port, host address, host port).
+    pub ports: Vec<(u16, String, u16)>,
+    /// Its volumes.
+    pub volumes: Vec<String>,
+    /// The image that it was made from, as it was named then.
+    pub image: String,
+    /// The program that made it.
+    pub family: Family,
+    /// Whether Pods run on it; a load balancer is a container of the cluster, too.
+    pub runs_pods: bool,
+    /// The install that its label names; kind cannot label its containers.
+    pub instance: Option<String>,
+}
+
+impl Docker {
+    /// The containers of a cluster, by name.
+    pub async fn nodes(&self, family: Family, cluster: &str) -> Result<Vec<Node>, DockerError> {
+        let filters = HashMap::from([("label".to_owned(), family.labels(cluster))]);
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(filters),
+            ..ListContainersOptions::default()
+        };
+        let found = self
+            .api
+            .list_containers(Some(options))
+            .await
+            .map_err(api("listing containers"))?;
+        let mut nodes = Vec::new();
+        for container in found {
+            let labels = container.labels.unwrap_or_default();
+            let role = labels.get(family.role_label()).map_or("", String::as_str);
+            if let Some(id) = container.id {
+                nodes.push(Node {
+                    family,
+                    runs_pods: family.runs_pods(role),
+                    instance: labels.get(INSTANCE_LABEL).cloned(),
+                    ..self.node(&id).await?
+                });
+            }
+        }
+        nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(nodes)
+    }
+
+    async fn node(&self, id: &str) -> Result<Node, DockerError> {
+        let found = self
+            .api
+            .inspect_container(id, None::<InspectContainerOptions>)
+            .await
+            .map_err(api("inspecting a container"))?;
+        // The wanted bindings are there while the container is stopped, too.
+        let bindings = found
+            .host_config
+            .and_then(|config| config.port_bindings)
+            .unwrap_or_default();
+        let live = found
+            .network_settings
+            .and_then(|settings| settings.ports)
+            .unwrap_or_default();
+        let mut ports = Vec::new();
+        for (port, wanted) in bindings {
+            let bound = live.get(&port).cloned().flatten().or(wanted).unwrap_or_default();
+            let Some(container_port) = port.split('/').next().and_then(|text| text.parse().ok()) else {
+                continue;
+            };
+            for binding in bound {
+                let Some(host_port) = binding.host_port.and_then(|text| text.parse().ok()) else {
+                    continue;
+                };
+                ports.push((container_port, binding.host_ip.unwrap_or_default(), host_port));
+            }
+        }
+        ports.sort();
+        let volumes = found
+            .mounts
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|mount| mount.name)
+            .collect();
+        let image = found.config.and_then(|config| config.image).unwrap_or_default();
+        Ok(Node {
+            id: id.to_owned(),
+            image,
+            family: Family::default(),
+            runs_pods: true,
+            instance: None,
+            name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+            running: found.state.and_then(|state| state.running).unwrap_or_default(),
+            ports,
+            volumes,
+        })
+    }
+
+    /// The container that publishes a port of the host, running or not.
+    pub async fn port_owner(&self, port: u16) -> Result<Option<String>, DockerError> {
+        let found = self
+            .api
+            .list_containers(None::<ListContainersOptions>)
+            .await
+            .map_err(api("listing containers"))?;
+        let publishes = |container: &&bollard::models::ContainerSummary| {
+            container
+                .ports
+                .iter()
+                .flatten()
+                .any(|published| published.public_port == Some(port))
+        };
+        let owner = found
+            .iter()
+            .find(publishes)
+            .and_then(|container| container.names.as_ref()?.first());
+        Ok(owner.map(|name| name.trim_start_matches('/').to_owned()))
+    }
+
+    /// Starts a container.
+    pub async fn start(&self, id: &str) -> Result<(), DockerError> {
+        let options = None::<bollard::query_parameters::StartContainerOptions>;
+        self.api
+            .start_container(id, options)
+            .await
+            .map_err(api("starting a container"))
+    }
+
+    /// Those of the volumes that are still there.
+    pub async fn volumes_left(&self, names: impl IntoIterator<Item = &String>) -> Vec<String> {
+        let mut left = Vec::new();
+        for name in names {
+            if self.api.inspect_volume(name).await.is_ok() {
+                left.push(name.clone());
+            }
+        }
+        left
+    }
+}
