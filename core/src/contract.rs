@@ -90,10 +90,13 @@ pub const RUN_AS: i64 = 65_532;
 pub const WEBHOOK: &str = "irsa-emu-webhook";
 /// Port on which the webhook's container serves admission over TLS.
 pub const WEBHOOK_PORT: u16 = 9443;
-/// Path of the admission handler.
+/// Path of the admission handler, before the secret segment.
 pub const WEBHOOK_PATH: &str = "/mutate";
-/// Path of the admission handler for Namespaces labelled `enforce`: what cannot be judged is refused.
-pub const WEBHOOK_PATH_ENFORCED: &str = "/mutate/enforced";
+/// Entry of [`WEBHOOK_TLS_SECRET`]: the segment behind [`WEBHOOK_PATH`] that only the registration tells, so that reviews
+/// come from the API server alone.
+pub const WEBHOOK_PATH_ENTRY: &str = "path";
+/// Behind the secret segment, the admission handler for Namespaces labelled `enforce`: what cannot be judged is refused.
+pub const WEBHOOK_PATH_ENFORCED: &str = "/enforced";
 /// ConfigMap that names roles for ServiceAccounts without an annotation, with the name EKS gives it.
 pub const ROLE_MAP: &str = "pod-identity-webhook";
 /// Entry of [`ROLE_MAP`]: the JSON.

@@ -148,6 +148,7 @@ impl Parts {
             Arc::clone(metrics),
             events.clone(),
             self.readiness.clone(),
+            certificates.path(),
         );
         tasks.spawn(admission::serve(
             settings.listen_admission,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt};
-use irsa_emu_core::contract::{EKS_PREFIX, NAMESPACE, ROLE_ARN, WEBHOOK_TLS_SECRET};
+use irsa_emu_core::contract::{
+    EKS_PREFIX, NAMESPACE, ROLE_ARN, WEBHOOK_PATH, WEBHOOK_PATH_ENTRY, WEBHOOK_TLS_SECRET,
+};
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use kube::api::{ObjectMeta, PostParams};
 use kube::config::Kubeconfig;
@@ -55,15 +57,20 @@ impl Cluster {
         Ok(())
     }
 
-    /// The CA of our server, which made it when it started.
-    pub(crate) async fn ca(&self) -> Result<Vec<u8>> {
+    /// The CA of our server, which made it when it started, and the path by which it is registered.
+    pub(crate) async fn registration(&self) -> Result<(Vec<u8>, String)> {
         let api = Api::<Secret>::namespaced(self.client.clone(), NAMESPACE);
         let secret = api
             .get(WEBHOOK_TLS_SECRET)
             .await
             .with_context(|| format!("cannot read the Secret {WEBHOOK_TLS_SECRET}"))?;
-        let ca = secret.data.and_then(|mut data| data.remove("ca.crt"));
-        Ok(ca.context("the Secret of the certificates has no ca.crt")?.0)
+        let data = secret.data.unwrap_or_default();
+        let entry = |name: &str| {
+            let found = data.get(name).map(|entry| entry.0.clone());
+            found.with_context(|| format!("the Secret of the certificates has no {name}"))
+        };
+        let segment = String::from_utf8(entry(WEBHOOK_PATH_ENTRY)?)?;
+        Ok((entry("ca.crt")?, format!("{WEBHOOK_PATH}/{segment}")))
     }
 }
 

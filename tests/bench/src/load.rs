@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
-use irsa_emu_core::contract::{WEBHOOK_PATH, env};
+use irsa_emu_core::contract::env;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
@@ -252,6 +252,7 @@ fn is_right(pod: &Value, answer: &[u8], role: &str) -> Result<()> {
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
+    path: String,
 }
 
 impl Connection {
@@ -261,12 +262,13 @@ impl Connection {
         Ok(Self {
             sender,
             host: server.host(),
+            path: server.path().to_owned(),
         })
     }
 
     /// Sends a review; anything but a patch for it is an error.
     async fn ask(&mut self, review: &Review) -> Result<Bytes> {
-        let request = Request::post(WEBHOOK_PATH)
+        let request = Request::post(&self.path)
             .header(header::HOST, &self.host)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(review.body.clone()))?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use irsa_emu_core::contract::{DEFAULT_REGION, NAMESPACE, WEBHOOK};
+use irsa_emu_core::contract::{DEFAULT_REGION, NAMESPACE, WEBHOOK, WEBHOOK_PATH};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -31,6 +31,7 @@ pub(crate) struct Server {
     process: Process,
     address: SocketAddr,
     host: ServerName<'static>,
+    path: String,
     tls: TlsConnector,
     idle: u64,
 }
@@ -75,7 +76,9 @@ impl Server {
             .until("it is ready", async || is_ready(health).await)
             .await?;
         let host = format!("{WEBHOOK}.{NAMESPACE}.svc");
-        Self::reached("irsa-emu", process, admission, &host, &cluster.ca().await?)
+        let (ca, path) = cluster.registration().await?;
+        let reached = Self::reached("irsa-emu", process, admission, &host, &ca)?;
+        Ok(Self { path, ..reached })
     }
 
     /// Amazon's webhook, with the region that EKS sets too.
@@ -130,9 +133,15 @@ impl Server {
             process,
             address,
             host: ServerName::try_from(host.to_owned())?,
+            path: WEBHOOK_PATH.to_owned(),
             tls: TlsConnector::from(Arc::new(config)),
             idle,
         })
+    }
+
+    /// Path of the admission handler.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     /// A new connection.

@@ -109,6 +109,10 @@ const STEPS: &[Step] = &[
         admission::trust::rolling_restart_misses_no_pod,
     ),
     (
+        "only_the_api_server_is_answered",
+        admission::trust::only_the_api_server_is_answered,
+    ),
+    (
         "a_broken_registration_or_secret_is_mended",
         admission::trust::broken_trust_is_mended,
     ),

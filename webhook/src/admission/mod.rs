@@ -22,6 +22,7 @@ use crate::directory::{Directory, Lookup};
 use crate::events::Events;
 use crate::health::Readiness;
 use crate::metrics::Metrics;
+use crate::tls::PathSecret;
 use review::Request;
 
 /// A client that takes longer to send its headers has gone, or never was one.
@@ -68,6 +69,7 @@ pub(crate) struct Admission {
     metrics: Arc<Metrics>,
     events: Events,
     readiness: Readiness,
+    path: PathSecret,
 }
 
 impl Admission {
@@ -77,6 +79,7 @@ impl Admission {
         metrics: Arc<Metrics>,
         events: Events,
         readiness: Readiness,
+        path: PathSecret,
     ) -> Self {
         Self {
             accounts,
@@ -85,6 +88,7 @@ impl Admission {
             metrics,
             events,
             readiness,
+            path,
         }
     }
 

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use irsa_emu_core::contract::{
     EXCLUDED_NAMESPACES, FIELD_MANAGER, INJECTION_DISABLED, INJECTION_ENFORCE, INJECTION_LABEL,
     INSTANCE_LABEL, NAMESPACE_NAME_LABEL, SKIP_LABEL, WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_NAME,
-    WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM, WEBHOOK_PATH, WEBHOOK_PATH_ENFORCED,
+    WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM, WEBHOOK_PATH_ENFORCED,
 };
 use irsa_emu_core::rules::RecipeRules;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -74,10 +74,11 @@ pub(crate) async fn keep_ready(
 ) -> anyhow::Result<()> {
     let mut served = certificates.changes();
     loop {
-        let trusted = registered
-            .borrow_and_update()
-            .as_ref()
-            .is_some_and(|found| reaches(found, |bundle| certificates.trusted_by(bundle)));
+        let trusted = registered.borrow_and_update().as_ref().is_some_and(|found| {
+            reaches(found, &certificates.path().prefix(), |bundle| {
+                certificates.trusted_by(bundle)
+            })
+        });
         readiness.set(trusted);
         tokio::select! {
             changed = registered.changed() => changed?,
@@ -88,8 +89,9 @@ pub(crate) async fn keep_ready(
     }
 }
 
-/// Whether the webhooks of a registration trust what is served. Those that somebody else added are none of ours.
-fn reaches(found: &MutatingWebhookConfiguration, trusts: impl Fn(&[u8]) -> bool) -> bool {
+/// Whether the webhooks of a registration know the path and trust what is served. Those that somebody else added are none
+/// of ours.
+fn reaches(found: &MutatingWebhookConfiguration, path: &str, trusts: impl Fn(&[u8]) -> bool) -> bool {
     let own = [WEBHOOK_NAME, WEBHOOK_NAME_ENFORCED];
     let hooks: Vec<_> = found
         .webhooks
@@ -98,10 +100,13 @@ fn reaches(found: &MutatingWebhookConfiguration, trusts: impl Fn(&[u8]) -> bool)
         .filter(|hook| own.contains(&hook.name.as_str()))
         .collect();
     let trusted = |hook: &k8s_openapi::api::admissionregistration::v1::MutatingWebhook| {
-        hook.client_config
-            .ca_bundle
+        let config = &hook.client_config;
+        let known = config
+            .service
             .as_ref()
-            .is_some_and(|bundle| trusts(&bundle.0))
+            .and_then(|service| service.path.as_deref());
+        known.is_some_and(|known| known.starts_with(path))
+            && config.ca_bundle.as_ref().is_some_and(|bundle| trusts(&bundle.0))
     };
     hooks.len() == own.len() && hooks.into_iter().all(trusted)
 }
@@ -121,7 +126,12 @@ pub(crate) async fn keep(
     loop {
         recipes.mark_unchanged();
         registered.mark_unchanged();
-        let wanted = configuration(&settings, &certificates.ca_bundle(), &directory.rules());
+        let wanted = configuration(
+            &settings,
+            &certificates.path().prefix(),
+            &certificates.ca_bundle(),
+            &directory.rules(),
+        );
         let params = PatchParams::apply(FIELD_MANAGER).force();
         if let Err(error) = api
             .patch(WEBHOOK_CONFIGURATION, &params, &Patch::Apply(&wanted))
@@ -139,8 +149,8 @@ pub(crate) async fn keep(
     }
 }
 
-/// The registration. `ca` is PEM.
-fn configuration(settings: &Settings, ca: &str, rules: &[RecipeRules]) -> Value {
+/// The registration. `path` has the secret segment, `ca` is PEM.
+fn configuration(settings: &Settings, path: &str, ca: &str, rules: &[RecipeRules]) -> Value {
     use base64::Engine as _;
     let ca_bundle = base64::engine::general_purpose::STANDARD.encode(ca);
     let mut excluded = vec![settings.namespace.as_str()];
@@ -149,7 +159,7 @@ fn configuration(settings: &Settings, ca: &str, rules: &[RecipeRules]) -> Value 
     let label = |operator: &str, values: &[&str]| json!({"key": INJECTION_LABEL, "operator": operator, "values": values});
     let lenient = Hook {
         name: WEBHOOK_NAME,
-        path: WEBHOOK_PATH,
+        path: path.to_owned(),
         failure_policy: "Ignore",
         namespaces: json!([
             everywhere,
@@ -158,7 +168,7 @@ fn configuration(settings: &Settings, ca: &str, rules: &[RecipeRules]) -> Value 
     };
     let enforced = Hook {
         name: WEBHOOK_NAME_ENFORCED,
-        path: WEBHOOK_PATH_ENFORCED,
+        path: format!("{path}{WEBHOOK_PATH_ENFORCED}"),
         failure_policy: "Fail",
         namespaces: json!([everywhere, label("In", &[INJECTION_ENFORCE])]),
     };
@@ -171,7 +181,7 @@ fn configuration(settings: &Settings, ca: &str, rules: &[RecipeRules]) -> Value 
         let namespaces: BTreeSet<&str> = asked.iter().map(|(namespace, _)| *namespace).collect();
         let system = Hook {
             name: WEBHOOK_NAME_SYSTEM,
-            path: WEBHOOK_PATH,
+            path: path.to_owned(),
             failure_policy: "Ignore",
             namespaces: json!([
                 {"key": NAMESPACE_NAME_LABEL, "operator": "In", "values": namespaces},
@@ -195,7 +205,7 @@ fn configuration(settings: &Settings, ca: &str, rules: &[RecipeRules]) -> Value 
 /// What differs between the webhooks of the registration.
 struct Hook {
     name: &'static str,
-    path: &'static str,
+    path: String,
     failure_policy: &'static str,
     namespaces: Value,
 }
@@ -277,7 +287,7 @@ mod tests {
 
     fn made(rules: &[RecipeRules]) -> Value {
         let settings = Settings::resolve(Args::parse_from(["w", "--sidecar-image", "i"]));
-        configuration(&settings, "PEM", rules)
+        configuration(&settings, "/mutate/secret", "PEM", rules)
     }
 
     #[test]
@@ -301,20 +311,21 @@ mod tests {
         let typed = |value: Value| -> MutatingWebhookConfiguration { serde_json::from_value(value).unwrap() };
         let trusts = |bundle: &[u8]| bundle == b"PEM";
         let mut found = made(&[]);
-        assert!(reaches(&typed(found.clone()), trusts));
+        assert!(reaches(&typed(found.clone()), "/mutate/secret", trusts));
+        assert!(!reaches(&typed(found.clone()), "/mutate/other", trusts));
         found["webhooks"][1]["clientConfig"]["caBundle"] = json!("T1RIRVI=");
-        assert!(!reaches(&typed(found.clone()), trusts));
+        assert!(!reaches(&typed(found.clone()), "/mutate/secret", trusts));
         found = made(&[]);
         let mut foreign = found["webhooks"][0].clone();
         foreign["name"] = json!("foreign.example.org");
         foreign["clientConfig"]["caBundle"] = json!("T1RIRVI=");
         found["webhooks"].as_array_mut().unwrap().push(foreign);
         assert!(
-            reaches(&typed(found.clone()), trusts),
+            reaches(&typed(found.clone()), "/mutate/secret", trusts),
             "a foreign hook is none of ours"
         );
         found["webhooks"] = json!([]);
-        assert!(!reaches(&typed(found), trusts));
+        assert!(!reaches(&typed(found), "/mutate/secret", trusts));
     }
 
     #[test]

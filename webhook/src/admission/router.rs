@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Request as HttpRequest, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Request as HttpRequest, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -32,8 +33,11 @@ enum Mode {
 
 pub(crate) fn router(admission: Admission) -> Router {
     Router::new()
-        .route(WEBHOOK_PATH, post(mutate))
-        .route(WEBHOOK_PATH_ENFORCED, post(mutate_enforced))
+        .route(&format!("{WEBHOOK_PATH}/{{secret}}"), post(mutate))
+        .route(
+            &format!("{WEBHOOK_PATH}/{{secret}}{WEBHOOK_PATH_ENFORCED}"),
+            post(mutate_enforced),
+        )
         .route("/healthz", get(|| async { "alive\n" }))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(in_time))
@@ -52,11 +56,31 @@ async fn in_time(request: HttpRequest, next: Next) -> Response {
     }
 }
 
-async fn mutate(state: State<Admission>, headers: HeaderMap, body: Bytes) -> Response {
+/// A request by the path that the registration tells. It is looked at before the body is read: a Pod that found the port
+/// can neither fill the memory nor have Events written.
+struct Registered;
+
+impl FromRequestParts<Admission> for Registered {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, admission: &Admission) -> Result<Self, StatusCode> {
+        match Path::<String>::from_request_parts(parts, admission).await {
+            Ok(Path(secret)) if admission.path.is(&secret) => Ok(Self),
+            _ => Err(StatusCode::NOT_FOUND),
+        }
+    }
+}
+
+async fn mutate(_: Registered, state: State<Admission>, headers: HeaderMap, body: Bytes) -> Response {
     review(&state, &headers, &body, Mode::Lenient).await
 }
 
-async fn mutate_enforced(state: State<Admission>, headers: HeaderMap, body: Bytes) -> Response {
+async fn mutate_enforced(
+    _: Registered,
+    state: State<Admission>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     review(&state, &headers, &body, Mode::Enforced).await
 }
 
@@ -174,6 +198,7 @@ mod tests {
     use crate::events::Events;
     use crate::health::Readiness;
     use crate::metrics::Metrics;
+    use crate::tls::PathSecret;
 
     struct Fixed;
 
@@ -234,11 +259,12 @@ mod tests {
             metrics: Arc::new(Metrics::new()),
             events: Events::none(),
             readiness: Readiness::default(),
+            path: PathSecret::sample(),
         }
     }
 
     async fn ask(content_type: &str, body: impl Into<Body>) -> (u16, String) {
-        ask_at("/mutate", content_type, body).await
+        ask_at("/mutate/secret", content_type, body).await
     }
 
     async fn ask_at(path: &str, content_type: &str, body: impl Into<Body>) -> (u16, String) {
@@ -284,6 +310,24 @@ mod tests {
                 .all(|operation| operation["op"] == "add"),
             "{patch}"
         );
+    }
+
+    #[tokio::test]
+    async fn only_who_knows_the_registration_gets_an_answer() {
+        for path in [
+            "/mutate",
+            "/mutate/",
+            "/mutate/other",
+            "/mutate/enforced",
+            "/mutate/other/enforced",
+            "/mutate/secret/x",
+        ] {
+            let (status, _) = ask_at(path, "application/json", review("app")).await;
+            assert_eq!(status, 404, "{path}");
+        }
+        // Refused before the body is looked at, however long it is.
+        let (status, _) = ask_at("/mutate/other", "application/json", "x".repeat(4 * 1024 * 1024)).await;
+        assert_eq!(status, 404);
     }
 
     #[tokio::test]
@@ -427,7 +471,7 @@ mod tests {
         let readiness = admission.readiness.clone();
         let router = router(admission);
         let closes = async |version: axum::http::Version| {
-            let request = axum::http::Request::post("/mutate")
+            let request = axum::http::Request::post("/mutate/secret")
                 .version(version)
                 .header("content-type", "application/json")
                 .body(Body::from(review("app")))
@@ -455,7 +499,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pod_that_cannot_be_judged_runs_unless_its_namespace_enforces() {
-        for (path, allowed) in [("/mutate", true), ("/mutate/enforced", false)] {
+        for (path, allowed) in [("/mutate/secret", true), ("/mutate/secret/enforced", false)] {
             let (status, answer) = ask_at(path, "application/json", review("failing")).await;
             let answer: Value = serde_json::from_str(&answer).unwrap();
             assert_eq!(

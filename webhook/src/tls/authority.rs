@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use irsa_emu_core::contract::{NAMESPACE, WEBHOOK, WEBHOOK_TLS_SECRET};
+use irsa_emu_core::contract::{NAMESPACE, WEBHOOK, WEBHOOK_PATH_ENTRY, WEBHOOK_TLS_SECRET};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ObjectMeta;
@@ -17,6 +17,7 @@ use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 const CA_LIFETIME: Duration = Duration::days(3650);
 const LEAF_LIFETIME: Duration = Duration::days(90);
@@ -31,6 +32,8 @@ pub(crate) struct Pems {
     pub(super) ca_key: String,
     pub(super) certificate: String,
     pub(super) key: String,
+    /// The secret segment of the admission paths.
+    pub(super) path: String,
 }
 
 /// A new authority with its first certificate.
@@ -42,6 +45,7 @@ pub(super) fn make(now: OffsetDateTime) -> anyhow::Result<Pems> {
             ca_key,
             certificate: String::new(),
             key: String::new(),
+            path: Uuid::new_v4().simple().to_string(),
         },
         now,
     )
@@ -151,8 +155,11 @@ pub(super) fn from_secret(secret: &Secret) -> Option<Pems> {
         ca_key: text("ca.key")?,
         certificate: text("tls.crt")?,
         key: text("tls.key")?,
+        path: text(WEBHOOK_PATH_ENTRY)?,
     };
-    let fit = key_fits(first(&pems.ca_bundle), &pems.ca_key) && key_fits(&pems.certificate, &pems.key);
+    let fit = key_fits(first(&pems.ca_bundle), &pems.ca_key)
+        && key_fits(&pems.certificate, &pems.key)
+        && Uuid::try_parse(&pems.path).is_ok();
     fit.then_some(pems)
 }
 
@@ -181,6 +188,7 @@ pub(super) fn to_secret(pems: &Pems) -> Secret {
             entry("ca.key", &pems.ca_key),
             entry("tls.crt", &pems.certificate),
             entry("tls.key", &pems.key),
+            entry(WEBHOOK_PATH_ENTRY, &pems.path),
         ])),
         ..Secret::default()
     }

@@ -11,11 +11,12 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use axum_server::tls_rustls::RustlsConfig;
 use futures::StreamExt;
-use irsa_emu_core::contract::WEBHOOK_TLS_SECRET;
+use irsa_emu_core::contract::{WEBHOOK_PATH, WEBHOOK_TLS_SECRET};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
+use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -63,6 +64,11 @@ impl Certificates {
 
     pub(crate) fn tls(&self) -> RustlsConfig {
         self.config.clone()
+    }
+
+    /// The secret segment of the admission paths.
+    pub(crate) fn path(&self) -> PathSecret {
+        PathSecret(Arc::clone(&self.served))
     }
 
     /// The certificates of the authorities in PEM, for `caBundle`.
@@ -131,6 +137,30 @@ impl Certificates {
         if let Some((_, end)) = validity(&self.served.load().certificate) {
             self.metrics.serving_until(end.unix_timestamp());
         }
+    }
+}
+
+/// The secret segment of the admission paths: the registration tells it, so only the API server knows it, and those who
+/// may read registrations. It never changes while the Secret, or a replica that served by it, lasts.
+#[derive(Clone)]
+pub(crate) struct PathSecret(Arc<ArcSwap<Pems>>);
+
+impl PathSecret {
+    /// The admission path below which reviews are taken.
+    pub(crate) fn prefix(&self) -> String {
+        format!("{WEBHOOK_PATH}/{}", self.0.load().path)
+    }
+
+    /// Whether this is the segment. Its digests are compared, so that the time tells nothing of it.
+    pub(crate) fn is(&self, given: &str) -> bool {
+        Sha256::digest(given) == Sha256::digest(&self.0.load().path)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sample() -> Self {
+        let mut pems = authority::make(OffsetDateTime::UNIX_EPOCH).unwrap();
+        pems.path = "secret".to_owned();
+        Self(Arc::new(ArcSwap::from_pointee(pems)))
     }
 }
 

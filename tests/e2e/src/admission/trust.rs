@@ -185,3 +185,28 @@ pub(crate) fn enforcing_namespaces_refuse_what_nobody_judged(world: &World) -> R
     ])?;
     wait_for_injection(world)
 }
+
+/// A review that does not come by the registration's path is not looked at.
+pub(crate) fn only_the_api_server_is_answered(world: &World) -> Result<()> {
+    let review = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","namespace":"e2e","object":{}}}"#;
+    let post = |path: &str| {
+        let service = "/api/v1/namespaces/irsa-emu/services/https:irsa-emu-webhook:443/proxy";
+        world.kubectl_with(
+            &["create", "--raw", &format!("{service}{path}"), "-f", "-"],
+            review,
+        )
+    };
+    for path in [
+        "/mutate",
+        "/mutate/enforced",
+        "/mutate/00000000000000000000000000000000",
+    ] {
+        let said = post(path)?;
+        ensure!(said.code != Some(0), "{path} answered: {}", said.out);
+        said.says("could not find the requested resource")?;
+    }
+    let registration = world.get(&["mutatingwebhookconfiguration", "irsa-emu"])?;
+    let path = text_at(&registration, "/webhooks/0/clientConfig/service/path")?;
+    post(path)?.code(0)?.says("AdmissionReview")?;
+    Ok(())
+}
