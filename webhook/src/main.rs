@@ -25,6 +25,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::admission::paths::Paths;
 use crate::admission::registration;
 use crate::args::{Args, Settings};
 use crate::directory::Directory;
@@ -140,6 +141,8 @@ impl Parts {
         );
         directory.synced().await.context("the watches ended")?;
 
+        let (registered, following) = registration::follow(client);
+        tasks.spawn(following);
         let (events, writing) = Events::new(client.clone());
         tasks.spawn(writing);
         let admission = admission::Admission::new(
@@ -148,7 +151,7 @@ impl Parts {
             Arc::clone(metrics),
             events.clone(),
             self.readiness.clone(),
-            certificates.path(),
+            Paths::new(certificates.path(), registered.clone()),
         );
         tasks.spawn(admission::serve(
             settings.listen_admission,
@@ -174,8 +177,6 @@ impl Parts {
             .await
             .context("the admission server does not listen")?;
 
-        let (registered, following) = registration::follow(client);
-        tasks.spawn(following);
         tasks.spawn(registration::keep_ready(
             registered.clone(),
             certificates.clone(),

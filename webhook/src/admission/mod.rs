@@ -1,5 +1,6 @@
 //! Admission: an AdmissionReview in, a JSONPatch out.
 
+pub(crate) mod paths;
 pub(crate) mod registration;
 mod review;
 mod router;
@@ -22,7 +23,7 @@ use crate::directory::{Directory, Lookup};
 use crate::events::Events;
 use crate::health::Readiness;
 use crate::metrics::Metrics;
-use crate::tls::PathSecret;
+use paths::Paths;
 use review::Request;
 
 /// A client that takes longer to send its headers has gone, or never was one.
@@ -69,7 +70,7 @@ pub(crate) struct Admission {
     metrics: Arc<Metrics>,
     events: Events,
     readiness: Readiness,
-    path: PathSecret,
+    paths: Paths,
 }
 
 impl Admission {
@@ -79,7 +80,7 @@ impl Admission {
         metrics: Arc<Metrics>,
         events: Events,
         readiness: Readiness,
-        path: PathSecret,
+        paths: Paths,
     ) -> Self {
         Self {
             accounts,
@@ -88,7 +89,7 @@ impl Admission {
             metrics,
             events,
             readiness,
-            path,
+            paths,
         }
     }
 

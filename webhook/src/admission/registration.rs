@@ -74,11 +74,10 @@ pub(crate) async fn keep_ready(
 ) -> anyhow::Result<()> {
     let mut served = certificates.changes();
     loop {
-        let trusted = registered.borrow_and_update().as_ref().is_some_and(|found| {
-            reaches(found, &certificates.path().prefix(), |bundle| {
-                certificates.trusted_by(bundle)
-            })
-        });
+        let trusted = registered
+            .borrow_and_update()
+            .as_ref()
+            .is_some_and(|found| reaches(found, |bundle| certificates.trusted_by(bundle)));
         readiness.set(trusted);
         tokio::select! {
             changed = registered.changed() => changed?,
@@ -89,9 +88,8 @@ pub(crate) async fn keep_ready(
     }
 }
 
-/// Whether the webhooks of a registration know the path and trust what is served. Those that somebody else added are none
-/// of ours.
-fn reaches(found: &MutatingWebhookConfiguration, path: &str, trusts: impl Fn(&[u8]) -> bool) -> bool {
+/// Whether the webhooks of a registration trust what is served. Those that somebody else added are none of ours.
+fn reaches(found: &MutatingWebhookConfiguration, trusts: impl Fn(&[u8]) -> bool) -> bool {
     let own = [WEBHOOK_NAME, WEBHOOK_NAME_ENFORCED];
     let hooks: Vec<_> = found
         .webhooks
@@ -100,13 +98,10 @@ fn reaches(found: &MutatingWebhookConfiguration, path: &str, trusts: impl Fn(&[u
         .filter(|hook| own.contains(&hook.name.as_str()))
         .collect();
     let trusted = |hook: &k8s_openapi::api::admissionregistration::v1::MutatingWebhook| {
-        let config = &hook.client_config;
-        let known = config
-            .service
+        hook.client_config
+            .ca_bundle
             .as_ref()
-            .and_then(|service| service.path.as_deref());
-        known.is_some_and(|known| known.starts_with(path))
-            && config.ca_bundle.as_ref().is_some_and(|bundle| trusts(&bundle.0))
+            .is_some_and(|bundle| trusts(&bundle.0))
     };
     hooks.len() == own.len() && hooks.into_iter().all(trusted)
 }
@@ -311,21 +306,20 @@ mod tests {
         let typed = |value: Value| -> MutatingWebhookConfiguration { serde_json::from_value(value).unwrap() };
         let trusts = |bundle: &[u8]| bundle == b"PEM";
         let mut found = made(&[]);
-        assert!(reaches(&typed(found.clone()), "/mutate/secret", trusts));
-        assert!(!reaches(&typed(found.clone()), "/mutate/other", trusts));
+        assert!(reaches(&typed(found.clone()), trusts));
         found["webhooks"][1]["clientConfig"]["caBundle"] = json!("T1RIRVI=");
-        assert!(!reaches(&typed(found.clone()), "/mutate/secret", trusts));
+        assert!(!reaches(&typed(found.clone()), trusts));
         found = made(&[]);
         let mut foreign = found["webhooks"][0].clone();
         foreign["name"] = json!("foreign.example.org");
         foreign["clientConfig"]["caBundle"] = json!("T1RIRVI=");
         found["webhooks"].as_array_mut().unwrap().push(foreign);
         assert!(
-            reaches(&typed(found.clone()), "/mutate/secret", trusts),
+            reaches(&typed(found.clone()), trusts),
             "a foreign hook is none of ours"
         );
         found["webhooks"] = json!([]);
-        assert!(!reaches(&typed(found), "/mutate/secret", trusts));
+        assert!(!reaches(&typed(found), trusts));
     }
 
     #[test]

@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Request as HttpRequest, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request as HttpRequest, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use irsa_emu_core::contract::{WEBHOOK_PATH, WEBHOOK_PATH_ENFORCED};
+use axum::routing::get;
 use irsa_emu_core::plan::{Outcome, SkipReason};
 
 use super::Admission;
+use super::paths::Mode;
 use super::review::{Answer, Request, Review};
 use crate::health::close_when_stopping;
 
@@ -22,23 +22,10 @@ const MAX_BODY: usize = 3 * 1024 * 1024;
 /// The API server gives up after five seconds.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What happens to a Pod that cannot be judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// It runs as it is, as on EKS.
-    Lenient,
-    /// It is refused.
-    Enforced,
-}
-
 pub(crate) fn router(admission: Admission) -> Router {
     Router::new()
-        .route(&format!("{WEBHOOK_PATH}/{{secret}}"), post(mutate))
-        .route(
-            &format!("{WEBHOOK_PATH}/{{secret}}{WEBHOOK_PATH_ENFORCED}"),
-            post(mutate_enforced),
-        )
         .route("/healthz", get(|| async { "alive\n" }))
+        .fallback(review)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(
@@ -56,35 +43,21 @@ async fn in_time(request: HttpRequest, next: Next) -> Response {
     }
 }
 
-/// A request by the path that the registration tells. It is looked at before the body is read: a Pod that found the port
-/// can neither fill the memory nor have Events written.
-struct Registered;
-
-impl FromRequestParts<Admission> for Registered {
+/// The path is looked at before the body is read: a Pod that found the port can neither fill the memory nor have Events
+/// written.
+impl FromRequestParts<Admission> for Mode {
     type Rejection = StatusCode;
 
     async fn from_request_parts(parts: &mut Parts, admission: &Admission) -> Result<Self, StatusCode> {
-        match Path::<String>::from_request_parts(parts, admission).await {
-            Ok(Path(secret)) if admission.path.is(&secret) => Ok(Self),
-            _ => Err(StatusCode::NOT_FOUND),
+        match admission.paths.mode(parts.uri.path()) {
+            Some(mode) if parts.method == Method::POST => Ok(mode),
+            Some(_) => Err(StatusCode::METHOD_NOT_ALLOWED),
+            None => Err(StatusCode::NOT_FOUND),
         }
     }
 }
 
-async fn mutate(_: Registered, state: State<Admission>, headers: HeaderMap, body: Bytes) -> Response {
-    review(&state, &headers, &body, Mode::Lenient).await
-}
-
-async fn mutate_enforced(
-    _: Registered,
-    state: State<Admission>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    review(&state, &headers, &body, Mode::Enforced).await
-}
-
-async fn review(admission: &Admission, headers: &HeaderMap, body: &[u8], mode: Mode) -> Response {
+async fn review(mode: Mode, State(admission): State<Admission>, headers: HeaderMap, body: Bytes) -> Response {
     let began = Instant::now();
     if headers
         .get(header::CONTENT_TYPE)
@@ -96,7 +69,7 @@ async fn review(admission: &Admission, headers: &HeaderMap, body: &[u8], mode: M
         )
             .into_response();
     }
-    let (review, request) = match Review::parse(body) {
+    let (review, request) = match Review::parse(&body) {
         Ok(parsed) => parsed,
         Err(message) => {
             tracing::warn!(problem = message, "a body that is no AdmissionReview");
@@ -194,11 +167,11 @@ mod tests {
 
     use super::*;
     use crate::admission::Accounts;
+    use crate::admission::paths::Paths;
     use crate::directory::{Account, Lookup};
     use crate::events::Events;
     use crate::health::Readiness;
     use crate::metrics::Metrics;
-    use crate::tls::PathSecret;
 
     struct Fixed;
 
@@ -259,7 +232,7 @@ mod tests {
             metrics: Arc::new(Metrics::new()),
             events: Events::none(),
             readiness: Readiness::default(),
-            path: PathSecret::sample(),
+            paths: Paths::sample(),
         }
     }
 
@@ -325,6 +298,11 @@ mod tests {
             let (status, _) = ask_at(path, "application/json", review("app")).await;
             assert_eq!(status, 404, "{path}");
         }
+        let request = axum::http::Request::get("/mutate/secret")
+            .body(Body::empty())
+            .unwrap();
+        let response = router(admission()).oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), 405);
         // Refused before the body is looked at, however long it is.
         let (status, _) = ask_at("/mutate/other", "application/json", "x".repeat(4 * 1024 * 1024)).await;
         assert_eq!(status, 404);

@@ -151,9 +151,9 @@ impl PathSecret {
         format!("{WEBHOOK_PATH}/{}", self.0.load().path)
     }
 
-    /// Whether this is the segment. Its digests are compared, so that the time tells nothing of it.
-    pub(crate) fn is(&self, given: &str) -> bool {
-        Sha256::digest(given) == Sha256::digest(&self.0.load().path)
+    /// Whether this is that path. Digests are compared, so that the time tells nothing of it.
+    pub(crate) fn is_prefix(&self, given: &str) -> bool {
+        Sha256::digest(given) == Sha256::digest(self.prefix())
     }
 
     #[cfg(test)]

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, dry_run, has_identity, pod, wait_for_injection};
-use crate::world::{World, eventually};
+use crate::world::{World, eventually, text_at};
 
 const SECRET: &[&str] = &["secret", "-n", "irsa-emu", "irsa-emu-webhook-tls"];
 const REGISTRATION: &[&str] = &["mutatingwebhookconfiguration", "irsa-emu"];
