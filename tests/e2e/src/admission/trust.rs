@@ -207,6 +207,7 @@ pub(crate) fn only_the_api_server_is_answered(world: &World) -> Result<()> {
     }
     let registration = world.get(&["mutatingwebhookconfiguration", "irsa-emu"])?;
     let path = text_at(&registration, "/webhooks/0/clientConfig/service/path")?;
-    post(path)?.code(0)?.says("AdmissionReview")?;
+    // kubectl sends another Content-Type than the API server: enough to see that the path is taken.
+    post(path)?.says("expected `application/json`")?;
     Ok(())
 }
