@@ -190,15 +190,15 @@ fn the_doctor_skips_what_makes_no_sense_and_fails() {
         };
         assert_eq!(check["result"], expected, "{check}");
     }
-    assert_eq!(report["checks"][0]["fix"], "irsa-emu up");
+    assert_eq!(report["checks"][0]["hint"], "irsa-emu up");
 }
 
 #[test]
 fn the_doctor_lists_its_checks_and_knows_its_patterns() {
     let all = irsa_emu(&["doctor", "--list"]).stdout;
-    assert_eq!(all.lines().count(), 20, "{all}");
+    assert_eq!(all.lines().count(), 36, "{all}");
     let some = irsa_emu(&["doctor", "--list", "--only", "wh-*", "--skip", "*-dryrun"]).stdout;
-    assert_eq!(some.lines().count(), 3, "{some}");
+    assert_eq!(some.lines().count(), 5, "{some}");
     let ran = irsa_emu(&["doctor", "--only", "nonsense"]);
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("nonsense") && ran.stderr.contains("doctor --list"));

@@ -220,3 +220,21 @@ pub mod sidecar_env {
     /// Session name of the assumed role.
     pub const SESSION_NAME: &str = "IRSA_EMU_SESSION_NAME";
 }
+
+/// What `irsa-emu-sidecar reach` says of a URL, as JSON.
+pub mod reach {
+    /// The URL.
+    pub const URL: &str = "url";
+    /// How far it got: one of the others.
+    pub const STAGE: &str = "stage";
+    /// The status of the answer, or why there is none.
+    pub const DETAIL: &str = "detail";
+    /// The name has no address.
+    pub const NAME: &str = "name";
+    /// Nobody takes the connection.
+    pub const CONNECTION: &str = "connection";
+    /// There is no answer, or none in HTTP.
+    pub const ANSWER: &str = "answer";
+    /// There is an answer.
+    pub const DONE: &str = "done";
+}

@@ -15,8 +15,8 @@ pub(crate) struct Args {
     #[arg(long, env = contract::env::ROLE_ARN, default_value = "")]
     role_arn: String,
     /// File with the projected ServiceAccount token
-    #[arg(long, env = contract::env::TOKEN_FILE, default_value = "")]
-    token_file: PathBuf,
+    #[arg(long, env = contract::env::TOKEN_FILE)]
+    token_file: Option<PathBuf>,
     /// URL of the STS front
     #[arg(long, env = sidecar_env::STS_URL, default_value_t = contract::sts_front_url())]
     sts_url: String,
@@ -33,11 +33,11 @@ pub(crate) struct Args {
     #[arg(long, env = sidecar_env::SESSION_NAME, default_value = "irsa-emu")]
     session_name: String,
     #[command(subcommand)]
-    verb: Option<Verb>,
+    pub(crate) verb: Option<Verb>,
 }
 
 /// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Verb {
     /// Serve until told to stop (the default)
     Serve,
@@ -45,6 +45,11 @@ pub(crate) enum Verb {
     Probe,
     /// Print the credentials as SDKs take them from a `credential_process`
     CredentialProcess,
+    /// Say how far this Pod gets on its way to each URL
+    Reach {
+        /// URLs
+        urls: Vec<String>,
+    },
 }
 
 /// What the sidecar works with.
@@ -94,9 +99,7 @@ impl Settings {
             .map_err(|source| SettingsError::RoleArn { source })?
             .account()
             .to_owned();
-        if token_file.as_os_str().is_empty() {
-            return Err(SettingsError::TokenFile);
-        }
+        let token_file = token_file.ok_or(SettingsError::TokenFile)?;
         Ok(Self {
             verb: verb.unwrap_or(Verb::Serve),
             role_arn,
@@ -166,6 +169,15 @@ mod tests {
                 .starts_with("AWS_ROLE_ARN: `Vault` is not the ARN"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn only_reach_speaks_for_no_role() {
+        let args = Args::parse_from(["s", "reach", "http://a", "http://b"]);
+        let urls = vec!["http://a".to_owned(), "http://b".to_owned()];
+        assert_eq!(args.verb, Some(Verb::Reach { urls }));
+        let args = Args::parse_from(["s", "--role-arn", "arn:aws:iam::123456789012:role/x"]);
+        assert!(matches!(Settings::resolve(args), Err(SettingsError::TokenFile)));
     }
 
     #[test]

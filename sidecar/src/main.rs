@@ -10,6 +10,7 @@ mod credentials_file;
 mod endpoint;
 mod exchange;
 mod probe;
+mod reach;
 
 use std::process::ExitCode;
 
@@ -21,16 +22,20 @@ use crate::args::{Args, Settings, Verb};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let settings = match Settings::resolve(args) {
-        Ok(settings) => settings,
-        Err(error) => return fail(&error.to_string()),
-    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}")),
     };
+    // The one verb that speaks for no role.
+    if let Some(Verb::Reach { urls }) = &args.verb {
+        return print(&runtime.block_on(reach::report(urls)));
+    }
+    let settings = match Settings::resolve(args) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error.to_string()),
+    };
     match settings.verb {
-        Verb::Serve => runtime.block_on(serve(settings)),
+        Verb::Serve | Verb::Reach { .. } => runtime.block_on(serve(settings)),
         Verb::Probe => match runtime.block_on(probe::ask(&settings)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(reason) => fail(&reason.to_string()),

@@ -7,6 +7,7 @@ use aws_sdk_kms::error::DisplayErrorContext;
 use http_body_util::BodyExt;
 use hyper::http::Request;
 use irsa_emu_core::contract::{DEFAULT_REGION, MIN_TOKEN_EXPIRATION, NAMESPACE, STS_FRONT};
+use irsa_emu_core::role_arn::RoleArn;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
@@ -202,6 +203,80 @@ pub(super) async fn caller(url: &str, account: &str) -> Result<String, String> {
         Ok(Err(error)) => Err(DisplayErrorContext(error).to_string()),
         Err(_) => Err(format!("no answer within {} s", CALL.as_secs())),
     }
+}
+
+/// Whether the emulator has something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It has.
+    There,
+    /// It has not.
+    Gone,
+}
+
+/// An IAM client for the emulator, which sees the account and the partition of a role.
+pub(super) fn iam(url: &str, role: &RoleArn) -> aws_sdk_iam::Client {
+    // The emulator tells the partition by the region that signs.
+    let region = match role.partition() {
+        "aws-cn" => "cn-north-1",
+        "aws-us-gov" => "us-gov-west-1",
+        _ => "us-east-1",
+    };
+    let config = aws_sdk_iam::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(region))
+        .endpoint_url(url)
+        .credentials_provider(of_account(role.account()))
+        .build();
+    aws_sdk_iam::Client::from_conf(config)
+}
+
+/// Whether a role is in the emulator; one of the same name below another path is not the role.
+pub(super) async fn role_presence(iam: &aws_sdk_iam::Client, role: &RoleArn) -> Result<Presence, Trouble> {
+    let found = role_of(iam, role).await?;
+    let same = found.is_some_and(|found| found.arn() == role.to_string());
+    Ok(if same { Presence::There } else { Presence::Gone })
+}
+
+/// The role of this name, where there is one.
+pub(super) async fn role_of(
+    iam: &aws_sdk_iam::Client,
+    role: &RoleArn,
+) -> Result<Option<aws_sdk_iam::types::Role>, Trouble> {
+    match iam.get_role().role_name(role.name()).send().await {
+        Ok(answer) => Ok(answer.role),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|error| error.is_no_such_entity_exception()) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(unanswered("GetRole", &error)),
+    }
+}
+
+/// Whether a key is in the emulator.
+pub(super) async fn key_presence(kms: &aws_sdk_kms::Client, arn: &str) -> Result<Presence, Trouble> {
+    match kms.describe_key().key_id(arn).send().await {
+        Ok(_) => Ok(Presence::There),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|error| error.is_not_found_exception()) =>
+        {
+            Ok(Presence::Gone)
+        }
+        Err(error) => Err(unanswered("DescribeKey", &error)),
+    }
+}
+
+fn unanswered(call: &str, error: &(dyn std::error::Error + 'static)) -> Trouble {
+    let message = format!(
+        "the emulator does not answer {call}: {}",
+        DisplayErrorContext(error)
+    );
+    Trouble::new(message, "irsa-emu doctor --only emu-*")
 }
 
 /// A KMS client for the emulator.

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use futures::FutureExt;
-use irsa_emu_core::contract::{EMULATOR, WEBHOOK};
+use irsa_emu_core::contract::EMULATOR;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, Node};
 use kube::Api;
 use kube::api::ListParams;
 
-use super::Surroundings;
 use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine};
 use super::surroundings::chain;
+use super::{Remedy, Surroundings};
 
 pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
     vec![Check {
@@ -25,9 +25,13 @@ pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
 }
 
 async fn present(s: &Surroundings<'_>) -> Verdict {
-    let webhook = s.deployment(WEBHOOK).await?;
-    let emulator = s.deployment(EMULATOR).await?;
-    let wanted: Vec<String> = [image(&webhook), image(&emulator), flag(&webhook, "sidecar-image")]
+    let webhook = s.webhook().await?;
+    let emulator = if s.is_real_aws().await? {
+        None
+    } else {
+        image(&s.deployment(EMULATOR).await?)
+    };
+    let wanted: Vec<String> = [image(webhook), emulator, flag(webhook, "sidecar-image")]
         .into_iter()
         .flatten()
         .collect();
@@ -44,7 +48,8 @@ async fn present(s: &Surroundings<'_>) -> Verdict {
                 .map_err(|error| Trouble::new(chain(&error), format!("docker logs {}", node.name)))?;
             if ran.code != 0 {
                 let message = format!("the image {image} is not on it");
-                return Err(Trouble::new(message, s.app.command("up")).about(format!("Node {}", node.name)));
+                let trouble = Trouble::new(message, s.app.command("up")).about(format!("Node {}", node.name));
+                return Err(trouble.mended_by(Remedy::Up));
             }
         }
     }

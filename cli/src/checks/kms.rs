@@ -19,7 +19,7 @@ pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
         Check {
             id: "recipes-ready",
             phase: Phase::Kms,
-            needs: &["emu-ready"],
+            needs: &["emu-state"],
             severity: Severity::Error,
             title: "every Recipe is Ready",
             run: |s| recipes_ready(s).boxed(),
@@ -52,7 +52,7 @@ async fn recipes_ready(s: &Surroundings<'_>) -> Verdict {
     if recipes.is_empty() {
         return nothing("there is no Recipe yet; see irsa-emu recipe list");
     }
-    for recipe in &recipes {
+    for recipe in recipes {
         let generation = recipe.metadata.generation.unwrap_or_default();
         let status = recipe.status.as_ref();
         if status.is_some_and(|status| status.is_ready(generation)) {
@@ -75,7 +75,7 @@ async fn keys(s: &Surroundings<'_>) -> Verdict {
         for key in &recipe.spec.kms.keys {
             let arn = recipe.spec.key_arn(key);
             let trouble = |why: String| {
-                Trouble::new(why, s.kubectl(&format!("describe recipe {}", name(&recipe)))).about(arn.clone())
+                Trouble::new(why, s.kubectl(&format!("describe recipe {}", name(recipe)))).about(arn.clone())
             };
             let client = kms(
                 s.emulator().await?,
@@ -114,7 +114,7 @@ async fn round_trip(s: &Surroundings<'_>) -> Verdict {
         if recipe.spec.kms.keys.is_empty() {
             continue;
         }
-        let (credentials, caller) = match as_role(s, &recipe).await? {
+        let (credentials, caller) = match as_role(s, recipe).await? {
             Some((credentials, arn)) => (credentials, arn),
             None => (
                 of_account(&recipe.spec.account),
@@ -125,7 +125,7 @@ async fn round_trip(s: &Surroundings<'_>) -> Verdict {
         for key in &recipe.spec.kms.keys {
             let arn = recipe.spec.key_arn(key);
             let trouble = |why: String| {
-                Trouble::new(why, s.kubectl(&format!("describe recipe {}", name(&recipe)))).about(arn.clone())
+                Trouble::new(why, s.kubectl(&format!("describe recipe {}", name(recipe)))).about(arn.clone())
             };
             let encrypted = client
                 .encrypt()
@@ -155,7 +155,7 @@ async fn round_trip(s: &Surroundings<'_>) -> Verdict {
                 ));
             }
         }
-        seen.push(format!("{} as {caller}", name(&recipe)));
+        seen.push(format!("{} as {caller}", name(recipe)));
     }
     if seen.is_empty() {
         return nothing("no Recipe has a KMS key");

@@ -2,19 +2,21 @@
 
 mod aws;
 mod cluster;
-mod emulator;
+pub(crate) mod emulator;
 pub mod engine;
 mod host;
 mod identity;
 mod images;
 mod kms;
+mod remedy;
 pub mod report;
 mod surroundings;
 mod webhook;
 
 use engine::Check;
-pub(crate) use images::{image, scaled_down};
-pub use surroundings::Surroundings;
+pub(crate) use images::{flag, image, scaled_down};
+pub use remedy::{Remedy, Workload, WorkloadKind};
+pub use surroundings::{Scope, Surroundings};
 
 /// Every check, in the order in which they are shown.
 #[must_use]

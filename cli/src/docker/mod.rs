@@ -5,12 +5,14 @@ mod endpoint;
 mod exec;
 mod export;
 mod images;
+mod info;
 
 use bollard::{API_DEFAULT_VERSION, ClientVersion};
 
 pub use self::containers::Node;
 pub use self::exec::{Feed, Ran};
 pub use self::images::ImageInfo;
+pub use self::info::DockerInfo;
 use crate::error::{Code, ExitStatus, Hint};
 use crate::exec::CommandRunner;
 

@@ -1,6 +1,7 @@
 //! Probable mistakes in annotations: what EKS's webhook passes over in silence, said in a sentence.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::annotations::{parse_bool, parse_seconds};
 use crate::contract::{
@@ -18,29 +19,58 @@ const NEAR: usize = 2;
 /// The annotation of kube2iam and kiam, which people bring along.
 const KUBE2IAM: &str = "iam.amazonaws.com/role";
 
-/// Probable mistakes in a ServiceAccount's annotations. `prefix` is the one that is read.
+/// A probable mistake in an annotation of a ServiceAccount. `Display` gives a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The annotation's key as it is written.
+    pub key: String,
+    /// The key that was probably meant, where it is another one.
+    pub meant: Option<String>,
+    problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceAccount annotation {}: {}", self.key, self.problem)
+    }
+}
+
+/// Probable mistakes in a ServiceAccount's annotations, as sentences. `prefix` is the one that is read.
 #[must_use]
 pub fn mistakes_of_service_account(annotations: &BTreeMap<String, String>, prefix: &str) -> Vec<String> {
+    let found = find_mistakes(annotations, prefix).into_iter();
+    found.map(|mistake| mistake.to_string()).collect()
+}
+
+/// Probable mistakes in a ServiceAccount's annotations. `prefix` is the one that is read.
+#[must_use]
+pub fn find_mistakes(annotations: &BTreeMap<String, String>, prefix: &str) -> Vec<Mistake> {
     let mut found = Vec::new();
     for (key, value) in annotations {
         let Some((domain, name)) = key.split_once('/') else {
             continue;
         };
-        let problem = if domain == prefix {
-            if OF_SERVICE_ACCOUNT.contains(&name) {
-                wrong_value(name, value)
-            } else if name == SKIP_CONTAINERS {
-                Some("it is read from Pods only".to_owned())
-            } else {
-                nearest(name, &OF_SERVICE_ACCOUNT)
-                    .map(|meant| format!("nobody reads it; did you mean {prefix}/{meant}?"))
-            }
-        } else if key == KUBE2IAM || (nearest(name, &[ROLE_ARN]).is_some() && is_like(domain, prefix)) {
-            Some(format!("nobody reads it; did you mean {prefix}/{ROLE_ARN}?"))
-        } else {
-            None
+        let mistake = |meant: Option<String>, problem: String| Mistake {
+            key: key.clone(),
+            meant,
+            problem,
         };
-        found.extend(problem.map(|problem| format!("ServiceAccount annotation {key}: {problem}")));
+        let misspelt = |meant: &str| {
+            let meant = format!("{prefix}/{meant}");
+            let problem = format!("nobody reads it; did you mean {meant}?");
+            mistake(Some(meant), problem)
+        };
+        if domain == prefix {
+            found.extend(if OF_SERVICE_ACCOUNT.contains(&name) {
+                wrong_value(name, value).map(|problem| mistake(None, problem))
+            } else if name == SKIP_CONTAINERS {
+                Some(mistake(None, "it is read from Pods only".to_owned()))
+            } else {
+                nearest(name, &OF_SERVICE_ACCOUNT).map(misspelt)
+            });
+        } else if key == KUBE2IAM || (nearest(name, &[ROLE_ARN]).is_some() && is_like(domain, prefix)) {
+            found.push(misspelt(ROLE_ARN));
+        }
     }
     found
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 pub use self::annotations::{Compose, GrantDefaults};
 pub(crate) use self::annotations::{is_annotation, parse_seconds};
-pub use self::mistakes::{mistakes_of_pod, mistakes_of_service_account};
+pub use self::mistakes::{Mistake, find_mistakes, mistakes_of_pod, mistakes_of_service_account};
 pub use self::pod_identities::{PodIdentities, PodIdentitiesError};
 pub use self::role_map::{RoleMap, RoleMapError};
 use crate::contract::{DEFAULT_TOKEN_EXPIRATION, POD_IDENTITY_AUDIENCE};

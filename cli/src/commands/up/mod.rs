@@ -1,5 +1,6 @@
 //! `irsa-emu up`: makes a cluster ready. Each step looks first whether it is done already.
 
+mod again;
 mod backend;
 mod choose;
 mod create;
@@ -14,7 +15,9 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
+pub use self::again::again;
 pub use self::options::UpArgs;
+use self::place::Place;
 use crate::app::App;
 use crate::cluster::Family;
 use crate::cluster::kubeconfig::switch_to;
@@ -40,12 +43,7 @@ enum Made {
 /// Makes a cluster ready. A signal undoes what this run made.
 pub async fn run(args: Box<UpArgs>, app: &App) -> Result<ExitStatus, CliError> {
     let before = app.kubeconfigs().remember_current();
-    let up = Up {
-        args: &args,
-        app,
-        since: Instant::now(),
-        made: Mutex::default(),
-    };
+    let up = Up::new(&args, app);
     let result = tokio::select! {
         result = up.run() => result,
         signal = app.signals.received() => Err(CliError::interrupted("making the cluster ready", signal)),
@@ -66,8 +64,27 @@ struct Up<'a> {
     made: Mutex<Made>,
 }
 
-impl Up<'_> {
+impl<'a> Up<'a> {
+    fn new(args: &'a UpArgs, app: &'a App) -> Self {
+        Self {
+            args,
+            app,
+            since: Instant::now(),
+            made: Mutex::default(),
+        }
+    }
+
     async fn run(&self) -> Result<(), CliError> {
+        let (place, changes) = self.install().await?;
+        if self.args.switch_context {
+            switch_to(&self.app.kubeconfigs(), &place.cluster.context)
+                .attempting(|| format!("making {} the current context", place.cluster.context))?;
+        }
+        self.finish(&place, changes).await
+    }
+
+    /// Everything but what is said at the end; answers how many objects were created or changed.
+    async fn install(&self) -> Result<(Place, usize), CliError> {
         let base_credentials = self.base_credentials()?;
         let recipes = self.recipes().await?;
         let app = self.app;
@@ -80,11 +97,7 @@ impl Up<'_> {
         let mut changes = self.apply(&place, base_credentials.as_ref()).await?;
         self.wait(&place.cluster).await?;
         changes += self.apply_recipes(&place.cluster, &recipes).await?;
-        if self.args.switch_context {
-            switch_to(&self.app.kubeconfigs(), &place.cluster.context)
-                .attempting(|| format!("making {} the current context", place.cluster.context))?;
-        }
-        self.finish(&place, changes).await
+        Ok((place, changes))
     }
 
     fn deadline(&self) -> Instant {

@@ -1,43 +1,64 @@
 //! What the checks look at: found when the first of them asks, and shared by the rest.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod canary;
+mod forward;
+
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use irsa_emu_core::contract::{
-    DEFAULT_ACCOUNT, EKS_PREFIX, EMULATOR, EMULATOR_PORT, INSTANCE_LABEL, NAMESPACE, ROLE_ARN,
-};
+use irsa_emu_core::contract::{EMULATOR, EMULATOR_PORT, NAMESPACE, WEBHOOK};
 use irsa_emu_core::recipe::Recipe;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
-use kube::api::{DeleteParams, ListParams, ObjectMeta};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::ListParams;
 use kube::{Api, Client};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
+pub(super) use self::canary::{CANARY, CANARY_NAMESPACE, PROBE};
+use self::forward::Forward;
+
+use super::Remedy;
 use super::engine::Trouble;
+use super::identity::Accounts;
+use super::report::Versions;
 use crate::app::App;
 use crate::cluster::Family;
 use crate::cluster::provider;
 use crate::cluster::target::Cluster;
-use crate::docker::{Docker, Node};
+use crate::docker::{Docker, DockerInfo, Node};
 use crate::error::{CliError, Hint};
-use crate::manifests::{self, HOST_ENDPOINT, Manifest, PART_LABEL};
+use crate::manifests::{BACKEND_AWS, HOST_ENDPOINT, PART_LABEL};
 
-/// Namespace of the canary.
-pub(super) const CANARY_NAMESPACE: &str = "default";
-/// ServiceAccount that the doctor makes for its own tests, and removes.
-pub(super) const CANARY: &str = "irsa-emu-canary";
-/// How long the removal of the canary may take when the doctor is interrupted.
-const REMOVAL: Duration = Duration::from_secs(3);
+/// Whose ServiceAccounts and Pods are looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of Namespaces with an annotated ServiceAccount.
+    #[default]
+    Annotated,
+    /// Those of these Namespaces.
+    Named(Vec<String>),
+    /// All.
+    Everywhere,
+}
 
 /// What the checks look at.
 pub struct Surroundings<'x> {
     /// Install and flags.
     pub(super) app: &'x App,
+    pub(super) scope: Scope,
     docker: OnceCell<Result<Docker, Trouble>>,
+    docker_info: OnceCell<Result<DockerInfo, Trouble>>,
+    nodes: OnceCell<Result<Vec<Node>, Trouble>>,
     cluster: OnceCell<Result<Cluster, Trouble>>,
+    webhook: OnceCell<Result<Deployment, Trouble>>,
+    registrations: OnceCell<Result<Vec<MutatingWebhookConfiguration>, Trouble>>,
+    recipes: OnceCell<Result<Vec<Recipe>, Trouble>>,
+    accounts: OnceCell<Result<Accounts, Trouble>>,
     canary: OnceCell<Result<(), Trouble>>,
     canary_made: AtomicBool,
+    probe_made: AtomicBool,
     emulator: OnceCell<Result<Endpoint, Trouble>>,
 }
 
@@ -51,22 +72,34 @@ pub(super) struct Endpoint {
 impl<'x> Surroundings<'x> {
     /// Nothing is asked yet.
     #[must_use]
-    pub fn new(app: &'x App) -> Self {
+    pub fn new(app: &'x App, scope: Scope) -> Self {
         Self {
             app,
+            scope,
             docker: OnceCell::new(),
+            docker_info: OnceCell::new(),
+            nodes: OnceCell::new(),
             cluster: OnceCell::new(),
+            webhook: OnceCell::new(),
+            registrations: OnceCell::new(),
+            recipes: OnceCell::new(),
+            accounts: OnceCell::new(),
             canary: OnceCell::new(),
             canary_made: AtomicBool::new(false),
+            probe_made: AtomicBool::new(false),
             emulator: OnceCell::new(),
         }
     }
 
-    /// Version of the cluster, if it was asked.
+    /// The versions of what was asked.
     #[must_use]
-    pub fn cluster_version(&self) -> Option<&str> {
-        let cluster = self.cluster.get()?.as_ref().ok()?;
-        Some(&cluster.version)
+    pub fn versions(&self) -> Versions {
+        let cluster = self.cluster.get().and_then(|found| found.as_ref().ok());
+        let docker = self.docker.get().and_then(|found| found.as_ref().ok());
+        Versions {
+            kubernetes: cluster.map(|cluster| cluster.version.clone()),
+            docker: docker.map(|docker| docker.version.clone()),
+        }
     }
 
     /// `kubectl` for this cluster.
@@ -86,10 +119,10 @@ impl<'x> Surroundings<'x> {
         }
     }
 
-    /// The kind cluster that is meant.
-    pub(super) fn kind_name(&self) -> Option<String> {
-        self.containers()
-            .and_then(|(family, name)| (family == Family::Kind).then_some(name))
+    /// A node that can be asked.
+    pub(super) async fn running_node(&self) -> Result<Option<&Node>, Trouble> {
+        let nodes = self.nodes().await?;
+        Ok(nodes.iter().find(|node| node.running && node.runs_pods))
     }
 
     pub(super) async fn docker(&self) -> Result<&Docker, Trouble> {
@@ -102,13 +135,25 @@ impl<'x> Surroundings<'x> {
         found.await.as_ref().map_err(Clone::clone)
     }
 
+    /// What Docker tells of itself and of its machine.
+    pub(super) async fn docker_info(&self) -> Result<&DockerInfo, Trouble> {
+        let found = self.docker_info.get_or_init(|| async {
+            let info = self.docker().await?.info().await;
+            info.map_err(|error| Trouble::new(chain(&error), "docker info"))
+        });
+        found.await.as_ref().map_err(Clone::clone)
+    }
+
     /// The containers of the cluster; empty where there are none.
-    pub(super) async fn nodes(&self) -> Result<Vec<Node>, Trouble> {
-        let Some((family, name)) = self.containers() else {
-            return Ok(Vec::new());
-        };
-        let nodes = self.docker().await?.nodes(family, &name).await;
-        nodes.map_err(|error| Trouble::new(chain(&error), "docker ps --all"))
+    pub(super) async fn nodes(&self) -> Result<&[Node], Trouble> {
+        let found = self.nodes.get_or_init(|| async {
+            let Some((family, name)) = self.containers() else {
+                return Ok(Vec::new());
+            };
+            let nodes = self.docker().await?.nodes(family, &name).await;
+            nodes.map_err(|error| Trouble::new(chain(&error), "docker ps --all"))
+        });
+        found.await.as_deref().map_err(Clone::clone)
     }
 
     pub(super) async fn cluster(&self) -> Result<&Cluster, Trouble> {
@@ -132,13 +177,33 @@ impl<'x> Surroundings<'x> {
         found.ok_or_else(|| {
             Trouble::new("it does not exist", self.app.command("up"))
                 .about(format!("Deployment {NAMESPACE}/{name}"))
+                .mended_by(Remedy::Up)
         })
+    }
+
+    /// The Deployment of the webhook.
+    pub(super) async fn webhook(&self) -> Result<&Deployment, Trouble> {
+        let found = self.webhook.get_or_init(|| self.deployment(WEBHOOK));
+        found.await.as_ref().map_err(Clone::clone)
     }
 
     /// The value of a flag that the webhook runs with.
     pub(super) async fn webhook_flag(&self, flag: &str) -> Result<Option<String>, Trouble> {
-        let deployment = self.deployment(irsa_emu_core::contract::WEBHOOK).await?;
-        Ok(super::images::flag(&deployment, flag))
+        Ok(super::images::flag(self.webhook().await?, flag))
+    }
+
+    /// Whether the credentials of Pods are good for real AWS, so that there is no emulator.
+    pub(super) async fn is_real_aws(&self) -> Result<bool, Trouble> {
+        Ok(self.webhook_flag("backend").await?.as_deref() == Some(BACKEND_AWS))
+    }
+
+    /// Every webhook that changes objects.
+    pub(super) async fn registrations(&self) -> Result<&[MutatingWebhookConfiguration], Trouble> {
+        let found = self.registrations.get_or_init(|| async {
+            let api = Api::<MutatingWebhookConfiguration>::all(self.client().await?);
+            Ok(api.list(&ListParams::default()).await?.items)
+        });
+        found.await.as_deref().map_err(Clone::clone)
     }
 
     /// The emulator's URL on this machine, as `up` recorded it, or as Docker tells.
@@ -150,7 +215,7 @@ impl<'x> Surroundings<'x> {
         if recorded.is_some() || self.containers().is_none() {
             return Ok(recorded);
         }
-        let port = provider::emulator_port(&self.nodes().await.unwrap_or_default());
+        let port = provider::emulator_port(self.nodes().await.unwrap_or_default());
         Ok(port.map(|port| format!("http://127.0.0.1:{port}")))
     }
 
@@ -177,18 +242,25 @@ impl<'x> Surroundings<'x> {
     pub(super) async fn forward(&self, app: &str, port: u16) -> Result<Forward, Trouble> {
         let api = Api::<Pod>::namespaced(self.client().await?, NAMESPACE);
         let params = ListParams::default().labels(&format!("{PART_LABEL}={app}"));
-        let ready = |pod: &Pod| {
+        let is_ready = |pod: &&Pod| {
             let conditions = pod
                 .status
                 .iter()
                 .flat_map(|status| status.conditions.iter().flatten());
-            let mut ready = conditions.filter(|condition| condition.type_ == "Ready");
-            pod.metadata.deletion_timestamp.is_none() && ready.any(|condition| condition.status == "True")
+            conditions
+                .into_iter()
+                .any(|condition| condition.type_ == "Ready" && condition.status == "True")
         };
-        let pods = api.list(&params).await?;
-        let Some(name) = pods.into_iter().find(ready).and_then(|pod| pod.metadata.name) else {
+        let mut pods = api.list(&params).await?.items;
+        pods.retain(|pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            pod.metadata.deletion_timestamp.is_none() && phase == Some("Running")
+        });
+        // One that is not Ready may still listen, and is the one to look at where none is.
+        let chosen = pods.iter().find(is_ready).or(pods.first());
+        let Some(name) = chosen.and_then(|pod| pod.metadata.name.clone()) else {
             let fix = self.kubectl(&format!("-n {NAMESPACE} get pods"));
-            return Err(Trouble::new(format!("no Pod of {app} is Ready"), fix));
+            return Err(Trouble::new(format!("no Pod of {app} runs"), fix));
         };
         Forward::open(api, name, port).await.map_err(|error| {
             Trouble::new(
@@ -198,121 +270,28 @@ impl<'x> Surroundings<'x> {
         })
     }
 
-    pub(super) async fn recipes(&self) -> Result<Vec<Recipe>, Trouble> {
-        match Api::<Recipe>::all(self.client().await?)
-            .list(&ListParams::default())
-            .await
-        {
-            Ok(list) => Ok(list.items),
-            Err(kube::Error::Api(status)) if status.code == 404 => Err(Trouble::new(
-                "the cluster does not know the kind Recipe",
-                self.app.command("up"),
-            )
-            .about("CustomResourceDefinition recipes.irsa-emu.dev")),
-            Err(error) => Err(error.into()),
-        }
+    /// The ServiceAccounts that are looked at.
+    pub(super) async fn accounts(&self) -> Result<&Accounts, Trouble> {
+        let found = self.accounts.get_or_init(|| Accounts::find(self));
+        found.await.as_ref().map_err(Clone::clone)
     }
 
-    /// The role of the canary.
-    pub(super) fn canary_role() -> String {
-        format!("arn:aws:iam::{DEFAULT_ACCOUNT}:role/{CANARY}")
-    }
-
-    /// Makes the ServiceAccount that the doctor tests with; [`Self::clean`] removes it, and so does the drop.
-    pub(super) async fn canary(&self) -> Result<(), Trouble> {
-        let made = self.canary.get_or_init(|| async {
-            let client = self.client().await?;
-            let annotations = [(format!("{EKS_PREFIX}/{ROLE_ARN}"), Self::canary_role())];
-            let labels = [(INSTANCE_LABEL.to_owned(), self.app.instance.clone())];
-            let account = ServiceAccount {
-                metadata: ObjectMeta {
-                    name: Some(CANARY.to_owned()),
-                    namespace: Some(CANARY_NAMESPACE.to_owned()),
-                    annotations: Some(annotations.into()),
-                    labels: Some(labels.into()),
-                    ..ObjectMeta::default()
-                },
-                ..ServiceAccount::default()
-            };
-            let refused = |error: &dyn std::error::Error| {
-                let fix = self.kubectl("auth can-i create serviceaccounts -n default");
-                Trouble::new(chain(error), fix).about(format!("ServiceAccount {CANARY_NAMESPACE}/{CANARY}"))
-            };
-            let manifest = Manifest::of(&account).map_err(|error| refused(&error))?;
-            self.canary_made.store(true, Ordering::SeqCst);
-            manifests::apply(&client, &manifest)
-                .await
-                .map(|_| ())
-                .map_err(|error| refused(&error))
-        });
-        made.await.clone()
-    }
-
-    /// Removes what the checks made in the cluster.
-    pub async fn clean(&self) {
-        if !self.canary_made.swap(false, Ordering::SeqCst) {
-            return;
-        }
-        let Some(Ok(cluster)) = self.cluster.get() else {
-            return;
-        };
-        let api = Api::<ServiceAccount>::namespaced(cluster.client.clone(), CANARY_NAMESPACE);
-        if let Err(error) = api.delete(CANARY, &DeleteParams::default()).await {
-            tracing::debug!(%error, "the canary could not be removed");
-        }
-    }
-}
-
-impl Drop for Surroundings<'_> {
-    /// Leaves nothing in the cluster when the doctor is interrupted halfway.
-    fn drop(&mut self) {
-        if !self.canary_made.load(Ordering::SeqCst) {
-            return;
-        }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        tokio::task::block_in_place(|| {
-            // Should it take longer, the next run of the doctor removes it.
-            let _ = runtime.block_on(tokio::time::timeout(REMOVAL, self.clean()));
-        });
-    }
-}
-
-/// A port of this machine that leads into a Pod, through the API server.
-pub(super) struct Forward {
-    pub(super) port: u16,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Forward {
-    async fn open(api: Api<Pod>, pod: String, port: u16) -> std::io::Result<Self> {
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
-        let local = listener.local_addr()?.port();
-        let task = tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(carry(api.clone(), pod.clone(), port, socket));
+    /// Every Recipe.
+    pub(super) async fn recipes(&self) -> Result<&[Recipe], Trouble> {
+        let found = self.recipes.get_or_init(|| async {
+            let api = Api::<Recipe>::all(self.client().await?);
+            match api.list(&ListParams::default()).await {
+                Ok(list) => Ok(list.items),
+                Err(kube::Error::Api(status)) if status.code == 404 => Err(Trouble::new(
+                    "the cluster does not know the kind Recipe",
+                    self.app.command("up"),
+                )
+                .about("CustomResourceDefinition recipes.irsa-emu.dev")
+                .mended_by(Remedy::Up)),
+                Err(error) => Err(error.into()),
             }
         });
-        Ok(Self { port: local, task })
-    }
-}
-
-impl Drop for Forward {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn carry(api: Api<Pod>, pod: String, port: u16, mut socket: TcpStream) {
-    match api.portforward(&pod, &[port]).await {
-        Ok(mut forwarder) => {
-            if let Some(mut stream) = forwarder.take_stream(port) {
-                let carried = tokio::io::copy_bidirectional(&mut socket, &mut stream).await;
-                tracing::debug!(?carried, pod, "a forwarded connection ended");
-            }
-        }
-        Err(error) => tracing::debug!(%error, pod, "the connection could not be forwarded"),
+        found.await.as_deref().map_err(Clone::clone)
     }
 }
 

@@ -1,32 +1,20 @@
-//! Tokens and roles: the STS front gives a role to the right ServiceAccount, and to no other.
+//! The STS front gives a role to the right ServiceAccount, and to no other.
 
 use std::time::Duration;
 
-use futures::FutureExt;
 use irsa_emu_core::contract::{DEFAULT_ACCOUNT, DEFAULT_AUDIENCE, NAMESPACE, STS_FRONT, WEBHOOK};
 
-use super::Surroundings;
-use super::aws::{Refusal, assume, token};
-use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine};
-use super::surroundings::{CANARY, CANARY_NAMESPACE};
+use crate::checks::Surroundings;
+use crate::checks::aws::{Refusal, assume, token};
+use crate::checks::engine::{Trouble, Verdict, fine};
+use crate::checks::surroundings::{CANARY, CANARY_NAMESPACE};
 
 /// How often a new ServiceAccount is asked for again before the webhook must have heard of it.
 const TRIES: u32 = 12;
 /// How long between two.
 const PAUSE: Duration = Duration::from_millis(250);
 
-pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
-    vec![Check {
-        id: "sts-webidentity",
-        phase: Phase::Identity,
-        needs: &["k8s-oidc", "emu-services", "wh-config"],
-        severity: Severity::Error,
-        title: "STS exchanges a ServiceAccount's token for its role, and refuses every other",
-        run: |s| web_identity(s).boxed(),
-    }]
-}
-
-async fn web_identity(s: &Surroundings<'_>) -> Verdict {
+pub(super) async fn web_identity(s: &Surroundings<'_>) -> Verdict {
     s.canary().await?;
     let client = s.client().await?;
     let logs = || s.kubectl(&format!("-n {NAMESPACE} logs deployment/{WEBHOOK} --tail 20"));

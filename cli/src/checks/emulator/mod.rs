@@ -1,12 +1,16 @@
-//! The emulator: it runs, has the services we need, and can be reached from this machine.
+//! The emulator: it runs, has the services we need, can be reached, and has kept what it was given.
+
+pub(crate) mod licence;
+mod reach;
+mod state;
 
 use futures::FutureExt;
-use irsa_emu_core::contract::{DEFAULT_ACCOUNT, DEFAULT_EMULATOR_IMAGE, EMULATOR, EMULATOR_PORT, NAMESPACE};
+use irsa_emu_core::contract::{DEFAULT_EMULATOR_IMAGE, EMULATOR, EMULATOR_PORT, NAMESPACE};
 use serde_json::Value;
 
-use super::Surroundings;
-use super::aws::{self, get};
+use super::aws::get;
 use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine};
+use super::{Remedy, Surroundings};
 use crate::manifests::rollout;
 
 /// Services that irsa-emu cannot do without.
@@ -15,9 +19,17 @@ const SERVICES: [&str; 3] = ["sts", "iam", "kms"];
 pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
     vec![
         Check {
-            id: "emu-ready",
+            id: "emu-licence",
             phase: Phase::Emulator,
             needs: &["k8s-core-ready"],
+            severity: Severity::Error,
+            title: "the emulator's image needs no licence, or has one",
+            run: |s| licence::covered(s).boxed(),
+        },
+        Check {
+            id: "emu-ready",
+            phase: Phase::Emulator,
+            needs: &["emu-licence"],
             severity: Severity::Error,
             title: "the emulator runs and says that it is ready",
             run: |s| ready(s).boxed(),
@@ -36,7 +48,23 @@ pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
             needs: &["emu-ready"],
             severity: Severity::Error,
             title: "the emulator answers at its port of this machine",
-            run: |s| reach_host(s).boxed(),
+            run: |s| reach::from_host(s).boxed(),
+        },
+        Check {
+            id: "emu-reach-pod",
+            phase: Phase::Emulator,
+            needs: &["emu-ready", "images-present"],
+            severity: Severity::Error,
+            title: "the emulator and the STS front answer to a Pod",
+            run: |s| reach::from_pod(s).boxed(),
+        },
+        Check {
+            id: "emu-state",
+            phase: Phase::Emulator,
+            needs: &["emu-services"],
+            severity: Severity::Error,
+            title: "what Recipes made is in the emulator, or was restored",
+            run: |s| state::kept(s).boxed(),
         },
     ]
 }
@@ -45,7 +73,7 @@ async fn ready(s: &Surroundings<'_>) -> Verdict {
     let deployment = s.deployment(EMULATOR).await?;
     let about = |trouble: Trouble| trouble.about(format!("Deployment {NAMESPACE}/{EMULATOR}"));
     if let Some(why) = super::images::scaled_down(&deployment) {
-        return Err(about(Trouble::new(why, s.app.command("up"))));
+        return Err(about(Trouble::new(why, s.app.command("up"))).mended_by(Remedy::Up));
     }
     let pending = rollout::pending(&s.client().await?, rollout::Parts::WebhookAndEmulator).await?;
     let Some(pending) = pending.into_iter().find(|pending| pending.what == EMULATOR) else {
@@ -76,7 +104,8 @@ async fn services(s: &Surroundings<'_>) -> Verdict {
         return fine(format!("{}; LocalStack {version}", SERVICES.join(", ")));
     }
     let message = format!("not available: {}", lacking.join(", "));
-    Err(Trouble::new(message, s.app.command("up")).about(format!("Service {NAMESPACE}/{EMULATOR}")))
+    let trouble = Trouble::new(message, s.app.command("up")).about(format!("Service {NAMESPACE}/{EMULATOR}"));
+    Err(trouble.mended_by(Remedy::Up))
 }
 
 fn lacking(health: &Value) -> Vec<String> {
@@ -93,23 +122,6 @@ fn lacking(health: &Value) -> Vec<String> {
         .filter(|(_, state)| state != "available" && state != "running")
         .map(|(service, state)| format!("{service} ({state})"))
         .collect()
-}
-
-async fn reach_host(s: &Surroundings<'_>) -> Verdict {
-    let Some(url) = s.host_endpoint().await? else {
-        let message = "no port of this machine leads to the emulator: tools here cannot reach it, Pods can";
-        let fix = s.kubectl(&format!(
-            "-n {NAMESPACE} port-forward service/{EMULATOR} {EMULATOR_PORT}"
-        ));
-        return Err(Trouble::warning(message, fix));
-    };
-    let arn = aws::caller(&url, DEFAULT_ACCOUNT).await.map_err(|why| {
-        Trouble::new(
-            format!("{url} does not answer GetCallerIdentity: {why}"),
-            s.app.command("doctor --only host-*"),
-        )
-    })?;
-    fine(format!("{url} answers as {arn}"))
 }
 
 #[cfg(test)]

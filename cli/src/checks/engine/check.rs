@@ -1,0 +1,187 @@
+//! What a check is, and what it can find out.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use futures::future::BoxFuture;
+use serde::Serialize;
+
+use crate::checks::Remedy;
+
+/// What a check is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// This machine
+    Host,
+    /// The cluster
+    Cluster,
+    /// Images on the nodes
+    Images,
+    /// The emulator
+    Emulator,
+    /// The webhook
+    Webhook,
+    /// Tokens and roles
+    Identity,
+    /// Recipes and their keys
+    Kms,
+    /// Pods and what became of them
+    Workload,
+}
+
+impl Phase {
+    /// Its name, as `--phase` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Cluster => "cluster",
+            Self::Images => "images",
+            Self::Emulator => "emulator",
+            Self::Webhook => "webhook",
+            Self::Identity => "identity",
+            Self::Kms => "kms",
+            Self::Workload => "workload",
+        }
+    }
+}
+
+/// How much a check that does not pass matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Something does not work.
+    Error,
+    /// Something may not work, or is inconvenient.
+    Warning,
+}
+
+/// Something to ask about surroundings of type `C`.
+pub struct Check<C> {
+    /// Its name, for flags and for its section in `docs/checks.md`.
+    pub id: &'static str,
+    /// What it is about.
+    pub phase: Phase,
+    /// Checks without whose success it makes no sense.
+    pub needs: &'static [&'static str],
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it asks, in a few words.
+    pub title: &'static str,
+    /// Asks.
+    pub run: for<'a> fn(&'a C) -> BoxFuture<'a, Verdict>,
+}
+
+/// What a check found out.
+pub type Verdict = Result<Fine, Trouble>;
+
+/// Nothing is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fine {
+    /// It is as it should be; what was seen.
+    Ok(String),
+    /// There is nothing to ask about; why.
+    Skipped(String),
+}
+
+/// Something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Whether it is only worth a warning.
+    pub warning: bool,
+    /// What is wrong, and why.
+    pub message: String,
+    /// The object it is about.
+    pub object: Option<String>,
+    /// The one command that mends it, or tells more.
+    pub fix: String,
+    /// What `doctor --fix` does about it, where that is safe to repeat.
+    pub remedy: Option<Box<Remedy>>,
+}
+
+impl Trouble {
+    /// Something is wrong, and this command mends it or tells more.
+    pub fn new(message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            warning: false,
+            message: message.into(),
+            object: None,
+            fix: fix.into(),
+            remedy: None,
+        }
+    }
+
+    /// Something is worth a warning.
+    pub fn warning(message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            warning: true,
+            ..Self::new(message, fix)
+        }
+    }
+
+    /// Names the object.
+    #[must_use]
+    pub fn about(mut self, object: impl Into<String>) -> Self {
+        self.object = Some(object.into());
+        self
+    }
+
+    /// Names what `doctor --fix` does about it.
+    #[must_use]
+    pub fn mended_by(mut self, remedy: Remedy) -> Self {
+        self.remedy = Some(Box::new(remedy));
+        self
+    }
+}
+
+/// A short way to say that all is well.
+pub fn fine(seen: impl Into<String>) -> Verdict {
+    Ok(Fine::Ok(seen.into()))
+}
+
+/// A short way to say that there is nothing to ask about.
+pub fn nothing(why: impl Into<String>) -> Verdict {
+    Ok(Fine::Skipped(why.into()))
+}
+
+/// The result of a check in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// As it should be.
+    Ok,
+    /// Worth a look.
+    Warning,
+    /// Wrong.
+    Error,
+    /// Not asked.
+    Skipped,
+}
+
+/// The result of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its id.
+    pub id: &'static str,
+    /// Its phase.
+    pub phase: Phase,
+    /// Its result in one word.
+    pub mark: Mark,
+    /// Its result in a sentence.
+    pub message: String,
+    /// The object it is about.
+    pub object: Option<String>,
+    /// The command that helps.
+    pub fix: Option<String>,
+    /// What `doctor --fix` does about it.
+    pub remedy: Option<Remedy>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// Whether those that need the check can be asked.
+    pub(super) fn is_good(&self) -> bool {
+        matches!(self.mark, Mark::Ok | Mark::Warning)
+    }
+}

@@ -1,0 +1,223 @@
+//! Runs checks: each after those it needs, independent ones at the same time.
+
+mod check;
+mod selection;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::time::Instant;
+
+pub use self::check::{Check, Fine, Mark, Outcome, Phase, Severity, Trouble, Verdict, fine, nothing};
+pub use self::selection::Selection;
+
+/// How long one check may take.
+const LIMIT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
+
+/// Runs checks. Answers in their order, whatever the order in which they end.
+///
+/// A need that is not among the checks counts as met.
+pub async fn run<C: Sync>(
+    checks: &[&Check<C>],
+    surroundings: &C,
+    on_begin: &(dyn Fn(&str) + Sync),
+) -> Vec<Outcome> {
+    let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
+    let mut waiting: Vec<usize> = (0..checks.len()).collect();
+    let mut running = FuturesUnordered::new();
+    loop {
+        let mut still = Vec::new();
+        let mut settled = false;
+        for index in waiting {
+            let check = checks[index];
+            let mut needs = check
+                .needs
+                .iter()
+                .filter_map(|need| checks.iter().position(|other| other.id == *need));
+            // A check that comes later cannot be waited for; the list is in order.
+            if let Some(bad) = needs
+                .clone()
+                .find_map(|need| outcomes.get(&need).filter(|outcome| !outcome.is_good()))
+            {
+                outcomes.insert(index, skipped(check, bad.id));
+                settled = true;
+            } else if needs.all(|need| outcomes.contains_key(&need)) {
+                on_begin(check.id);
+                running.push(one(index, check, surroundings));
+            } else {
+                still.push(index);
+            }
+        }
+        waiting = still;
+        if settled {
+            continue;
+        }
+        match running.next().await {
+            Some((index, outcome)) => {
+                outcomes.insert(index, outcome);
+            }
+            None => return outcomes.into_values().collect(),
+        }
+    }
+}
+
+async fn one<C: Sync>(index: usize, check: &Check<C>, surroundings: &C) -> (usize, Outcome) {
+    let since = Instant::now();
+    let verdict = tokio::time::timeout(LIMIT, (check.run)(surroundings)).await;
+    let verdict = verdict.unwrap_or_else(|_| {
+        let message = format!("no answer within {} s", LIMIT.as_secs());
+        let fix = format!("irsa-emu doctor --only {} --verbose", check.id);
+        Err(Trouble::new(message, fix))
+    });
+    (index, outcome(check, verdict, since.elapsed()))
+}
+
+fn outcome<C>(check: &Check<C>, verdict: Verdict, took: Duration) -> Outcome {
+    let without = |mark, message| Outcome {
+        id: check.id,
+        phase: check.phase,
+        mark,
+        message,
+        object: None,
+        fix: None,
+        remedy: None,
+        took,
+    };
+    match verdict {
+        Ok(Fine::Ok(message)) => without(Mark::Ok, message),
+        Ok(Fine::Skipped(why)) => without(Mark::Skipped, why),
+        Err(trouble) => {
+            let mild = trouble.warning || check.severity == Severity::Warning;
+            let mark = if mild { Mark::Warning } else { Mark::Error };
+            Outcome {
+                object: trouble.object,
+                fix: Some(trouble.fix),
+                remedy: trouble.remedy.map(|remedy| *remedy),
+                ..without(mark, trouble.message)
+            }
+        }
+    }
+}
+
+fn skipped<C>(check: &Check<C>, need: &str) -> Outcome {
+    outcome(check, nothing(format!("needs {need}")), Duration::ZERO)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::{LazyLock, Mutex};
+
+    use futures::FutureExt;
+    use tokio::sync::Barrier;
+
+    use super::*;
+
+    /// Surroundings that keep the order of what was asked.
+    #[derive(Default)]
+    pub(in crate::checks) struct Asked(Mutex<Vec<&'static str>>);
+
+    fn check(id: &'static str, needs: &'static [&'static str]) -> Check<Asked> {
+        Check {
+            id,
+            phase: Phase::Host,
+            needs,
+            severity: Severity::Error,
+            title: "a fake",
+            run: |_| async { fine("seen") }.boxed(),
+        }
+    }
+
+    pub(in crate::checks) fn failing(id: &'static str, needs: &'static [&'static str]) -> Check<Asked> {
+        Check {
+            run: |asked| {
+                async {
+                    asked.0.lock().unwrap().push("failing");
+                    Err(Trouble::new("it is broken", "mend it").about("Thing a/b"))
+                }
+                .boxed()
+            },
+            ..check(id, needs)
+        }
+    }
+
+    async fn marks(checks: &[Check<Asked>]) -> Vec<(&'static str, Mark, String)> {
+        let all: Vec<&Check<Asked>> = checks.iter().collect();
+        let outcomes = run(&all, &Asked::default(), &|_| ()).await;
+        outcomes.into_iter().map(|o| (o.id, o.mark, o.message)).collect()
+    }
+
+    #[tokio::test]
+    async fn what_needs_a_failed_check_is_skipped_and_so_is_what_needs_that() {
+        let found = marks(&[
+            failing("a", &[]),
+            check("b", &["a"]),
+            check("c", &["b"]),
+            check("d", &[]),
+        ])
+        .await;
+        let expected = [
+            ("a", Mark::Error, "it is broken"),
+            ("b", Mark::Skipped, "needs a"),
+            ("c", Mark::Skipped, "needs b"),
+            ("d", Mark::Ok, "seen"),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(id, mark, message)| (id, mark, message.to_owned()))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_warning_does_not_stop_what_needs_it() {
+        let mild = Check {
+            severity: Severity::Warning,
+            ..failing("a", &[])
+        };
+        let found = marks(&[mild, check("b", &["a"])]).await;
+        assert_eq!((found[0].1, found[1].1), (Mark::Warning, Mark::Ok));
+    }
+
+    #[tokio::test]
+    async fn a_need_that_is_not_asked_counts_as_met() {
+        assert_eq!(marks(&[check("b", &["a"])]).await[0].1, Mark::Ok);
+    }
+
+    #[tokio::test]
+    async fn independent_checks_run_together_and_a_need_runs_before() {
+        static BOTH: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(2));
+        // Each of the two ends only when the other runs, too.
+        let meeting = |id| Check {
+            run: |asked: &Asked| {
+                async {
+                    BOTH.wait().await;
+                    asked.0.lock().unwrap().push("met");
+                    fine("met")
+                }
+                .boxed()
+            },
+            ..check(id, &[])
+        };
+        let after = Check {
+            run: |asked: &Asked| async { fine(asked.0.lock().unwrap().len().to_string()) }.boxed(),
+            ..check("c", &["a", "b"])
+        };
+        let found = marks(&[meeting("a"), meeting("b"), after]).await;
+        assert_eq!((found[0].1, found[1].1), (Mark::Ok, Mark::Ok));
+        assert_eq!(found[2].2, "2");
+    }
+
+    #[tokio::test]
+    async fn a_check_that_hangs_is_an_error() {
+        let hanging = Check {
+            run: |_: &Asked| std::future::pending().boxed(),
+            ..check("a", &[])
+        };
+        let found = marks(&[hanging, check("b", &[])]).await;
+        assert_eq!(
+            (found[0].1, found[0].2.as_str()),
+            (Mark::Error, "no answer within 1 s")
+        );
+        assert_eq!(found[1].1, Mark::Ok);
+    }
+}

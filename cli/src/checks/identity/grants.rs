@@ -1,0 +1,215 @@
+//! Who asks for which role.
+
+use std::collections::BTreeMap;
+
+use irsa_emu_core::contract::{AUDIENCE, DEFAULT_AUDIENCE, EKS_PREFIX, NAMESPACE, ROLE_ARN};
+use irsa_emu_core::grant::find_mistakes;
+use irsa_emu_core::role_arn::RoleArn;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::Api;
+use kube::api::ListParams;
+
+use crate::checks::engine::Trouble;
+use crate::checks::surroundings::{CANARY, CANARY_NAMESPACE};
+use crate::checks::{Scope, Surroundings};
+
+/// The ServiceAccounts that are looked at, and how their annotations are read.
+#[derive(Debug, Clone)]
+pub(in crate::checks) struct Accounts {
+    /// Prefix of the annotations.
+    pub(in crate::checks) prefix: String,
+    /// Partition and account of a role that is named without its ARN, where such names are completed.
+    pub(in crate::checks) compose: Option<(String, String)>,
+    /// Audience of tokens for which no annotation names another.
+    audience: String,
+    /// They.
+    pub(in crate::checks) list: Vec<Account>,
+}
+
+/// A ServiceAccount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::checks) struct Account {
+    pub(in crate::checks) namespace: String,
+    pub(in crate::checks) name: String,
+    pub(in crate::checks) annotations: BTreeMap<String, String>,
+}
+
+/// A ServiceAccount that asks for a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::checks) struct Wish {
+    pub(in crate::checks) namespace: String,
+    pub(in crate::checks) name: String,
+    pub(in crate::checks) role: RoleArn,
+    pub(in crate::checks) audience: String,
+}
+
+impl Wish {
+    /// The subject of its tokens.
+    pub(in crate::checks) fn subject(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace, self.name)
+    }
+
+    /// Kind, Namespace and name.
+    pub(in crate::checks) fn title(&self) -> String {
+        format!("ServiceAccount {}/{}", self.namespace, self.name)
+    }
+}
+
+impl Accounts {
+    /// Those of the scope.
+    pub(in crate::checks) async fn find(s: &Surroundings<'_>) -> Result<Self, Trouble> {
+        let flag = async |name| s.webhook_flag(name).await;
+        let prefix = flag("annotation-prefix")
+            .await?
+            .unwrap_or_else(|| EKS_PREFIX.to_owned());
+        let compose = match flag("compose-role-arn").await?.as_deref() {
+            Some("true") => Some((
+                flag("partition").await?.unwrap_or_else(|| "aws".to_owned()),
+                flag("account").await?.unwrap_or_default(),
+            )),
+            _ => None,
+        };
+        let audience = flag("audience")
+            .await?
+            .unwrap_or_else(|| DEFAULT_AUDIENCE.to_owned());
+        let found = Api::<ServiceAccount>::all(s.client().await?)
+            .list(&ListParams::default())
+            .await?;
+        let all = found.items.into_iter().filter_map(account);
+        let list = all
+            .filter(|account| in_scope(account, &s.scope, &prefix))
+            .collect();
+        Ok(Self {
+            prefix,
+            compose,
+            audience,
+            list,
+        })
+    }
+
+    /// Those that ask for a role with an ARN that is one.
+    pub(in crate::checks) fn wishes(&self) -> Vec<Wish> {
+        let annotation = |account: &Account, name: &str| {
+            let value = account.annotations.get(&format!("{}/{name}", self.prefix));
+            value.filter(|value| !value.is_empty()).cloned()
+        };
+        let wish = |account: &Account| {
+            Some(Wish {
+                namespace: account.namespace.clone(),
+                name: account.name.clone(),
+                role: self.role(&annotation(account, ROLE_ARN)?)?,
+                audience: annotation(account, AUDIENCE).unwrap_or_else(|| self.audience.clone()),
+            })
+        };
+        self.list.iter().filter_map(wish).collect()
+    }
+
+    /// The role that the value of an annotation names.
+    pub(super) fn role(&self, value: &str) -> Option<RoleArn> {
+        RoleArn::parse(value).ok().or_else(|| {
+            let (partition, account) = self.compose.as_ref()?;
+            RoleArn::compose(partition, account, value).ok()
+        })
+    }
+}
+
+fn account(found: ServiceAccount) -> Option<Account> {
+    Some(Account {
+        namespace: found.metadata.namespace?,
+        name: found.metadata.name?,
+        annotations: found.metadata.annotations.unwrap_or_default(),
+    })
+}
+
+fn in_scope(account: &Account, scope: &Scope, prefix: &str) -> bool {
+    let canary = account.namespace == CANARY_NAMESPACE && account.name == CANARY;
+    if canary || account.namespace == NAMESPACE {
+        return false;
+    }
+    match scope {
+        Scope::Everywhere => true,
+        Scope::Named(names) => names.contains(&account.namespace),
+        // What is nearly an annotation of ours was meant to be one.
+        Scope::Annotated => {
+            account.annotations.contains_key(&format!("{prefix}/{ROLE_ARN}"))
+                || !find_mistakes(&account.annotations, prefix).is_empty()
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::checks::identity) fn account_with(
+        namespace: &str,
+        name: &str,
+        annotations: &[(&str, &str)],
+    ) -> Account {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        Account {
+            namespace: namespace.into(),
+            name: name.into(),
+            annotations: annotations.iter().map(owned).collect(),
+        }
+    }
+
+    pub(in crate::checks::identity) fn accounts(list: Vec<Account>) -> Accounts {
+        Accounts {
+            prefix: EKS_PREFIX.into(),
+            compose: None,
+            audience: DEFAULT_AUDIENCE.into(),
+            list,
+        }
+    }
+
+    const ARN: &str = "arn:aws:iam::123456789012:role/app";
+
+    #[test]
+    fn a_scope_has_what_is_annotated_or_was_meant_to_be() {
+        let annotated = account_with("a", "x", &[("eks.amazonaws.com/role-arn", ARN)]);
+        let typo = account_with("a", "x", &[("eks.amazonaws.com/role_arn", ARN)]);
+        let plain = account_with("b", "default", &[]);
+        let scope = Scope::Annotated;
+        assert!(in_scope(&annotated, &scope, EKS_PREFIX) && in_scope(&typo, &scope, EKS_PREFIX));
+        assert!(!in_scope(&plain, &scope, EKS_PREFIX));
+        let named = Scope::Named(vec!["b".into()]);
+        assert!(in_scope(&plain, &named, EKS_PREFIX) && !in_scope(&annotated, &named, EKS_PREFIX));
+        assert!(in_scope(&plain, &Scope::Everywhere, EKS_PREFIX));
+    }
+
+    #[test]
+    fn what_is_ours_is_never_looked_at() {
+        for (namespace, name) in [(CANARY_NAMESPACE, CANARY), (NAMESPACE, "x")] {
+            let own = account_with(namespace, name, &[("eks.amazonaws.com/role-arn", ARN)]);
+            assert!(
+                !in_scope(&own, &Scope::Everywhere, EKS_PREFIX),
+                "{namespace}/{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wish_has_a_role_and_an_audience() {
+        let list = vec![
+            account_with(
+                "a",
+                "x",
+                &[
+                    ("eks.amazonaws.com/role-arn", ARN),
+                    ("eks.amazonaws.com/audience", "vault"),
+                ],
+            ),
+            account_with("a", "y", &[("eks.amazonaws.com/role-arn", "app")]),
+            account_with("a", "z", &[]),
+        ];
+        let mut accounts = accounts(list);
+        let wishes = accounts.wishes();
+        assert_eq!((wishes.len(), wishes[0].audience.as_str()), (1, "vault"));
+        assert_eq!(wishes[0].subject(), "system:serviceaccount:a:x");
+        accounts.compose = Some(("aws".into(), "123456789012".into()));
+        let wishes = accounts.wishes();
+        assert_eq!(wishes[1].role.to_string(), ARN);
+        assert_eq!(wishes[1].audience, DEFAULT_AUDIENCE);
+    }
+}

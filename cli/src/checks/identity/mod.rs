@@ -1,0 +1,50 @@
+//! Tokens and roles: who asks for which role, whether it is there, and whether it lets them in.
+
+mod annotations;
+mod exchange;
+mod grants;
+mod roles;
+
+use futures::FutureExt;
+
+use super::Surroundings;
+use super::engine::{Check, Phase, Severity};
+
+pub(super) use self::grants::Accounts;
+
+pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
+    vec![
+        Check {
+            id: "sa-annotation",
+            phase: Phase::Identity,
+            needs: &["k8s-core-ready"],
+            severity: Severity::Error,
+            title: "annotations of ServiceAccounts are spelt as they are read, and have values that work",
+            run: |s| annotations::spelt(s).boxed(),
+        },
+        Check {
+            id: "role-exists",
+            phase: Phase::Identity,
+            needs: &["emu-services"],
+            severity: Severity::Error,
+            title: "the roles that annotations name exist",
+            run: |s| roles::exist(s).boxed(),
+        },
+        Check {
+            id: "role-trust",
+            phase: Phase::Identity,
+            needs: &["role-exists", "k8s-oidc"],
+            severity: Severity::Error,
+            title: "those roles let exactly the ServiceAccounts in that name them",
+            run: |s| roles::trust(s).boxed(),
+        },
+        Check {
+            id: "sts-webidentity",
+            phase: Phase::Identity,
+            needs: &["k8s-oidc", "emu-services", "wh-ready"],
+            severity: Severity::Error,
+            title: "STS exchanges a ServiceAccount's token for its role, and refuses every other",
+            run: |s| exchange::web_identity(s).boxed(),
+        },
+    ]
+}

@@ -1,0 +1,247 @@
+//! A Pod that is never made, sent through the webhook.
+
+use std::time::Duration;
+
+use irsa_emu_core::contract::{DELIVERY, NAMESPACE, SIDECAR, TOKEN_VOLUME, WEBHOOK, env};
+use irsa_emu_core::recipe::DeliveryMode;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::{Value, json};
+
+use super::super::surroundings::{CANARY, CANARY_NAMESPACE, chain};
+use crate::checks::Surroundings;
+use crate::checks::engine::{Trouble, Verdict, fine};
+
+/// How often the canary is tried until the webhook must have heard of its ServiceAccount.
+const TRIES: u32 = 12;
+/// How long between two.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What the install gives to Pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Given {
+    /// What EKS gives, and nothing else.
+    strict: bool,
+    /// Sidecars that end by themselves.
+    native_sidecars: bool,
+    /// Credentials of real AWS, by the sidecar only, and no endpoint of ours.
+    real_aws: bool,
+}
+
+pub(super) async fn injects(s: &Surroundings<'_>) -> Verdict {
+    s.canary().await?;
+    let given = Given {
+        strict: s.webhook_flag("profile").await?.as_deref() == Some("strict-eks"),
+        native_sidecars: s.webhook_flag("native-sidecars").await?.as_deref() != Some("false"),
+        real_aws: s.is_real_aws().await?,
+    };
+    if given.real_aws {
+        dry_run(s, DeliveryMode::Sidecar, given).await?;
+        return fine("a canary Pod gets its sidecar");
+    }
+    if given.strict {
+        dry_run(s, DeliveryMode::WebIdentity, given).await?;
+        return fine("a canary Pod gets role and token");
+    }
+    tokio::try_join!(
+        dry_run(s, DeliveryMode::WebIdentity, given),
+        dry_run(s, DeliveryMode::Sidecar, given),
+    )?;
+    fine("a canary Pod gets role, token and endpoint; another one its sidecar")
+}
+
+async fn dry_run(s: &Surroundings<'_>, delivery: DeliveryMode, given: Given) -> Result<(), Trouble> {
+    let api = Api::<Pod>::namespaced(s.client().await?, CANARY_NAMESPACE);
+    let params = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let trouble = |message: String| {
+        let logs = s.kubectl(&format!("-n {NAMESPACE} logs deployment/{WEBHOOK} --tail 20"));
+        Trouble::new(message, logs).about(format!(
+            "Pod {CANARY_NAMESPACE}/{CANARY} (dry run, delivery {})",
+            delivery.as_str()
+        ))
+    };
+    let sent = canary_pod(delivery);
+    let pod: Pod = serde_json::from_value(sent.clone()).map_err(|error| trouble(error.to_string()))?;
+    let mut why = String::new();
+    for _ in 0..TRIES {
+        let made = api.create(&params, &pod).await;
+        let made = made.map_err(|error| trouble(format!("it is refused: {}", chain(&error))))?;
+        let made = serde_json::to_value(&made).unwrap_or_default();
+        match judge(&made, &sent, delivery, given) {
+            None => return Ok(()),
+            Some(lacking) => why = lacking,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(trouble(why))
+}
+
+fn canary_pod(delivery: DeliveryMode) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": CANARY, "namespace": CANARY_NAMESPACE,
+            "annotations": {DELIVERY: delivery.as_str()},
+        },
+        "spec": {
+            "serviceAccountName": CANARY,
+            "restartPolicy": "Never",
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "canary", "image": "irsa-emu.dev/canary:none", "imagePullPolicy": "Never",
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+                "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"cpu": "1m", "memory": "1Mi"}},
+            }],
+        },
+    })
+}
+
+/// What a Pod lacks of what it must get; `None` where it has all.
+fn judge(made: &Value, sent: &Value, delivery: DeliveryMode, given: Given) -> Option<String> {
+    let names = |value: &Value| -> Vec<String> {
+        let variables = value.pointer("/spec/containers/0/env").and_then(Value::as_array);
+        let variables = variables.into_iter().flatten();
+        variables
+            .filter_map(|variable| variable["name"].as_str().map(str::to_owned))
+            .collect()
+    };
+    if names(made) == names(sent) {
+        let why =
+            "it comes back unchanged: the API server did not call the webhook, or the webhook skipped it";
+        return Some(why.to_owned());
+    }
+    let wanted: &[&str] = match delivery {
+        DeliveryMode::WebIdentity if given.strict => &[env::ROLE_ARN, env::TOKEN_FILE],
+        DeliveryMode::WebIdentity => &[
+            env::ROLE_ARN,
+            env::TOKEN_FILE,
+            env::REGION,
+            env::ENDPOINT,
+            env::ENDPOINT_STS,
+        ],
+        DeliveryMode::Sidecar if given.real_aws => {
+            &[env::CONTAINER_URI, env::CONTAINER_TOKEN_FILE, env::REGION]
+        }
+        DeliveryMode::Sidecar => &[
+            env::CONTAINER_URI,
+            env::CONTAINER_TOKEN_FILE,
+            env::REGION,
+            env::ENDPOINT,
+        ],
+    };
+    let there = names(made);
+    let mut lacking: Vec<String> = wanted
+        .iter()
+        .filter(|name| !there.iter().any(|other| other == *name))
+        .map(|name| (*name).to_owned())
+        .collect();
+    if !has_token(made) {
+        lacking.push(format!("the volume {TOKEN_VOLUME}"));
+    }
+    if delivery == DeliveryMode::Sidecar && !has_sidecar(made, given.native_sidecars) {
+        lacking.push(format!("the sidecar {SIDECAR}"));
+    }
+    (!lacking.is_empty()).then(|| format!("it lacks {}", lacking.join(", ")))
+}
+
+fn has_token(pod: &Value) -> bool {
+    let volumes = pod.pointer("/spec/volumes").and_then(Value::as_array);
+    volumes.into_iter().flatten().any(|volume| {
+        volume["name"] == TOKEN_VOLUME
+            && volume
+                .pointer("/projected/sources/0/serviceAccountToken")
+                .is_some()
+    })
+}
+
+fn has_sidecar(pod: &Value, native: bool) -> bool {
+    let list = if native {
+        "/spec/initContainers"
+    } else {
+        "/spec/containers"
+    };
+    let containers = pod.pointer(list).and_then(Value::as_array);
+    containers
+        .into_iter()
+        .flatten()
+        .any(|container| container["name"] == SIDECAR && (!native || container["restartPolicy"] == "Always"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USUAL: Given = Given {
+        strict: false,
+        native_sidecars: true,
+        real_aws: false,
+    };
+    const STRICT: Given = Given {
+        strict: true,
+        ..USUAL
+    };
+
+    #[test]
+    fn the_canary_is_a_pod() {
+        assert!(serde_json::from_value::<Pod>(canary_pod(DeliveryMode::Sidecar)).is_ok());
+    }
+
+    fn made(delivery: DeliveryMode, variables: &[&str]) -> Value {
+        let mut pod = canary_pod(delivery);
+        let variables: Vec<Value> = variables.iter().map(|name| json!({"name": name})).collect();
+        pod["spec"]["containers"][0]["env"] = variables.into();
+        pod["spec"]["volumes"] = json!([{"name": "aws-iam-token", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}]);
+        pod
+    }
+
+    #[test]
+    fn what_a_pod_of_delivery_web_identity_lacks_is_named() {
+        let delivery = DeliveryMode::WebIdentity;
+        let sent = canary_pod(delivery);
+        let judge = |pod: &Value, given| judge(pod, &sent, delivery, given);
+        assert!(
+            judge(&sent, USUAL)
+                .unwrap()
+                .starts_with("it comes back unchanged")
+        );
+        let mut eks = made(delivery, &["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"]);
+        assert_eq!(judge(&eks, STRICT), None);
+        assert_eq!(
+            judge(&eks, USUAL).unwrap(),
+            "it lacks AWS_REGION, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS"
+        );
+        eks["spec"]["volumes"] = json!([{"name": "aws-iam-token", "emptyDir": {}}]);
+        assert_eq!(judge(&eks, STRICT).unwrap(), "it lacks the volume aws-iam-token");
+    }
+
+    #[test]
+    fn a_sidecar_must_be_one_that_ends_by_itself() {
+        let delivery = DeliveryMode::Sidecar;
+        let sent = canary_pod(delivery);
+        let judge = |pod: &Value, given| judge(pod, &sent, delivery, given);
+        let variables = [
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            "AWS_REGION",
+            "AWS_ENDPOINT_URL",
+        ];
+        let mut pod = made(delivery, &variables);
+        assert_eq!(
+            judge(&pod, USUAL).unwrap(),
+            "it lacks the sidecar irsa-emu-creds-injector"
+        );
+        pod["spec"]["initContainers"] = json!([{"name": SIDECAR}]);
+        assert!(judge(&pod, USUAL).is_some(), "its restartPolicy was dropped");
+        pod["spec"]["initContainers"] = json!([{"name": SIDECAR, "restartPolicy": "Always"}]);
+        assert_eq!(judge(&pod, USUAL), None);
+        let classic = Given {
+            native_sidecars: false,
+            ..USUAL
+        };
+        assert!(judge(&pod, classic).is_some());
+    }
+}

@@ -1,0 +1,129 @@
+//! `doctor --fix`: does what is safe to repeat, after asking.
+
+use std::collections::BTreeMap;
+
+use irsa_emu_core::contract::NAMESPACE;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use kube::{Api, Client};
+
+use crate::app::App;
+use crate::checks::engine::Outcome;
+use crate::checks::{Remedy, Workload, WorkloadKind};
+use crate::commands::up;
+use crate::error::{Attempt, CliError};
+use crate::prompt::{self, YesArgs};
+
+/// What is to be done, each once, with the checks that it is done for.
+pub(super) type Plan = BTreeMap<Remedy, Vec<&'static str>>;
+
+/// What can be done about the troubles that were found.
+pub(super) fn plan(outcomes: &[Outcome]) -> Plan {
+    let mut plan = Plan::new();
+    for outcome in outcomes {
+        if let Some(remedy) = &outcome.remedy {
+            plan.entry(remedy.clone()).or_default().push(outcome.id);
+        }
+    }
+    // `up` replaces what it changes, and waits for it.
+    if plan.contains_key(&Remedy::Up) {
+        plan.retain(
+            |remedy, _| !matches!(remedy, Remedy::Restart(workload) if workload.namespace == NAMESPACE),
+        );
+    }
+    plan
+}
+
+/// Does all of it, if the user says yes. Answers whether anything was done.
+pub(super) async fn apply(plan: &Plan, yes: YesArgs, app: &App) -> Result<bool, CliError> {
+    if plan.is_empty() {
+        return Ok(false);
+    }
+    for (remedy, ids) in plan {
+        app.progress
+            .note(&format!("to do for {}: {}", ids.join(", "), title(remedy, app)));
+    }
+    let again = app.command("doctor --fix");
+    prompt::confirm(&app.printer, yes, "Do this?", "mending what was found", &again).await?;
+    for remedy in plan.keys() {
+        match remedy {
+            Remedy::Up => Box::pin(up::again(app)).await?,
+            Remedy::Restart(workload) => restart(workload, app).await?,
+        }
+    }
+    Ok(true)
+}
+
+fn title(remedy: &Remedy, app: &App) -> String {
+    match remedy {
+        Remedy::Up => format!("{}, with the settings that the install has", app.command("up")),
+        Remedy::Restart(workload) => format!("kubectl {}", workload.restart()),
+    }
+}
+
+async fn restart(workload: &Workload, app: &App) -> Result<(), CliError> {
+    let Workload {
+        kind,
+        namespace,
+        name,
+    } = workload;
+    let attempted = || format!("restarting {} {namespace}/{name}", kind.word());
+    app.progress.step(&attempted());
+    let client: Client = app.connect().await?.client;
+    match kind {
+        WorkloadKind::Deployment => Api::<Deployment>::namespaced(client, namespace)
+            .restart(name)
+            .await
+            .map(drop),
+        WorkloadKind::StatefulSet => Api::<StatefulSet>::namespaced(client, namespace)
+            .restart(name)
+            .await
+            .map(drop),
+        WorkloadKind::DaemonSet => Api::<DaemonSet>::namespaced(client, namespace)
+            .restart(name)
+            .await
+            .map(drop),
+    }
+    .attempting(attempted)?;
+    app.progress.done("begun");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use irsa_emu_core::contract::WEBHOOK;
+
+    use super::*;
+    use crate::checks::engine::{Mark, Phase};
+
+    fn outcome(id: &'static str, remedy: Option<Remedy>) -> Outcome {
+        Outcome {
+            id,
+            phase: Phase::Webhook,
+            mark: Mark::Error,
+            message: String::new(),
+            object: None,
+            fix: Some(String::new()),
+            remedy,
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn each_thing_is_done_once_and_up_makes_restarts_of_ours_needless() {
+        let webhook = Remedy::Restart(Workload::deployment(NAMESPACE, WEBHOOK));
+        let app = Remedy::Restart(Workload::deployment("shop", "app"));
+        let outcomes = [
+            outcome("a", Some(webhook.clone())),
+            outcome("b", Some(webhook.clone())),
+            outcome("c", Some(app.clone())),
+            outcome("d", None),
+        ];
+        let first = plan(&outcomes);
+        assert_eq!(first.len(), 2);
+        assert_eq!(first[&webhook], ["a", "b"]);
+        let with_up = [&outcomes[..], &[outcome("e", Some(Remedy::Up))]].concat();
+        assert_eq!(plan(&with_up).into_keys().collect::<Vec<_>>(), [Remedy::Up, app]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Says how far a Pod gets on its way to a URL: to a name's address, to a connection, to an answer. `irsa-emu doctor`
+//! asks this from a Pod of its own.
+
+use std::time::Duration;
+
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper::{Request, header};
+use hyper_util::rt::TokioIo;
+use irsa_emu_core::contract::reach;
+use serde_json::{Value, json};
+use tokio::net::{TcpStream, lookup_host};
+use url::Url;
+
+/// How long each part of the way may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The part of the way that failed, and why.
+type Failed = (&'static str, String);
+
+/// One line of JSON for each URL.
+pub(crate) async fn report(urls: &[String]) -> String {
+    let mut lines = Vec::new();
+    for url in urls {
+        lines.push(line(url, go(url).await).to_string());
+    }
+    lines.join("\n")
+}
+
+fn line(url: &str, way: Result<String, Failed>) -> Value {
+    let (stage, detail) = match way {
+        Ok(status) => (reach::DONE, status),
+        Err((stage, why)) => (stage, why),
+    };
+    json!({reach::URL: url, reach::STAGE: stage, reach::DETAIL: detail})
+}
+
+/// The status of the answer: any answer shows that someone is there.
+async fn go(text: &str) -> Result<String, Failed> {
+    let url = Url::parse(text).map_err(|error| (reach::NAME, error.to_string()))?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let port = url.port_or_known_default().unwrap_or(80);
+    let found = within(reach::NAME, lookup_host((host.as_str(), port))).await?;
+    let addresses: Vec<_> = found.collect();
+    let stream = within(reach::CONNECTION, TcpStream::connect(addresses.as_slice())).await?;
+    let (mut sender, connection) = within(
+        reach::ANSWER,
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)),
+    )
+    .await?;
+    tokio::spawn(connection);
+    let request = Request::get("/")
+        .header(header::HOST, format!("{host}:{port}"))
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| (reach::ANSWER, error.to_string()))?;
+    let response = within(reach::ANSWER, sender.send_request(request)).await?;
+    Ok(response.status().to_string())
+}
+
+async fn within<T, E: std::fmt::Display>(
+    stage: &'static str,
+    part: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failed> {
+    match tokio::time::timeout(PATIENCE, part).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err((stage, error.to_string())),
+        Err(_) => Err((stage, format!("nothing within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn stage_of(url: &str) -> String {
+        let line: Value = serde_json::from_str(&report(&[url.to_owned()]).await).unwrap();
+        assert_eq!(line[reach::URL], url);
+        line[reach::STAGE].as_str().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn each_part_of_the_way_can_fail_by_itself() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serve = |answer: &'static [u8]| async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        };
+        let url = format!("http://127.0.0.1:{port}");
+        let (stage, ()) = tokio::join!(
+            stage_of(&url),
+            serve(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+        );
+        assert_eq!(stage, reach::DONE);
+        let (stage, ()) = tokio::join!(stage_of(&url), serve(b"nonsense\r\n\r\n"));
+        assert_eq!(stage, reach::ANSWER);
+        drop(listener);
+        assert_eq!(stage_of(&url).await, reach::CONNECTION);
+        assert_eq!(stage_of("http://no-such-name.invalid").await, reach::NAME);
+        assert_eq!(stage_of("no url").await, reach::NAME);
+    }
+}
