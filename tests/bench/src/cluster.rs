@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt};
 use irsa_emu_core::contract::{
-    EKS_PREFIX, NAMESPACE, ROLE_ARN, WEBHOOK_PATH, WEBHOOK_PATH_ENTRY, WEBHOOK_TLS_SECRET,
+    DEFAULT_AUDIENCE, EKS_PREFIX, NAMESPACE, ROLE_ARN, WEBHOOK_PATH, WEBHOOK_PATH_ENTRY, WEBHOOK_TLS_SECRET,
 };
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use kube::api::{ObjectMeta, PostParams};
 use kube::config::Kubeconfig;
@@ -55,6 +56,23 @@ impl Cluster {
             .await
             .context("cannot make the ServiceAccounts")?;
         Ok(())
+    }
+
+    /// A token of a ServiceAccount, as the kubelet would project it.
+    pub(crate) async fn token(&self, account: &str) -> Result<String> {
+        let api = Api::<ServiceAccount>::namespaced(self.client.clone(), reviews::NAMESPACE);
+        let request = TokenRequest {
+            spec: TokenRequestSpec {
+                audiences: vec![DEFAULT_AUDIENCE.to_owned()],
+                ..TokenRequestSpec::default()
+            },
+            ..TokenRequest::default()
+        };
+        let made = api
+            .create_token_request(account, &PostParams::default(), &request)
+            .await
+            .with_context(|| format!("cannot make a token of the ServiceAccount {account}"))?;
+        Ok(made.status.context("the API server made no token")?.token)
     }
 
     /// The CA of our server, which made it when it started, and the path by which it is registered.

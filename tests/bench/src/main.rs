@@ -1,5 +1,5 @@
 //! Loads the real `irsa-emu-webhook` over keep-alive TLS and prints what it took; beside it, where it is there,
-//! Amazon's own webhook, with the same Pods, the same cache and the same machine.
+//! Amazon's own webhook, with the same Pods, the same cache and the same machine. Its STS front and the sidecar too.
 //!
 //! Needs a cluster with irsa-emu in it: `make bench` makes one. Numbers are printed and not judged.
 #![expect(
@@ -12,6 +12,8 @@ mod cluster;
 mod load;
 mod reviews;
 mod server;
+mod sidecar;
+mod sts;
 mod table;
 
 use std::path::PathBuf;
@@ -44,6 +46,10 @@ struct Settings {
     webhook: PathBuf,
     /// Program of Amazon's webhook, if there is one.
     peer: Option<PathBuf>,
+    /// Program of the sidecar.
+    sidecar: PathBuf,
+    /// Where the emulator of the cluster is reached from here, if it is.
+    emulator: Option<String>,
     /// The kubeconfig context that may be filled with ServiceAccounts.
     context: String,
     /// How long each line of the table is measured.
@@ -63,6 +69,10 @@ impl Settings {
             peer: std::env::var_os("BENCH_PEER_BIN")
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),
+            sidecar: get("IRSA_EMU_SIDECAR_BIN")?.into(),
+            emulator: std::env::var("BENCH_EMULATOR_URL")
+                .ok()
+                .filter(|url| !url.is_empty()),
             context: get("BENCH_CONTEXT")?,
             time: Duration::from_secs(seconds),
         })
@@ -105,9 +115,17 @@ async fn run(settings: &Settings) -> Result<()> {
             reviews.bytes()
         );
     }
+    sts::measure(
+        &settings.webhook,
+        &cluster,
+        settings.emulator.as_deref(),
+        settings.time,
+    )
+    .await?;
+    sidecar::measure(&settings.sidecar, settings.time).await?;
     println!("\n{}", table::HEAD);
     measure(
-        &Server::ours(&settings.webhook, &cluster).await?,
+        &Server::ours(&settings.webhook, &cluster, None).await?,
         &reviews,
         settings.time,
     )

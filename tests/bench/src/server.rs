@@ -30,6 +30,7 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     process: Process,
     address: SocketAddr,
+    sts: Option<SocketAddr>,
     host: ServerName<'static>,
     path: String,
     tls: TlsConnector,
@@ -61,16 +62,17 @@ impl Cpu {
 }
 
 impl Server {
-    /// Our webhook, with the settings that `irsa-emu up` gives it.
-    pub(crate) async fn ours(program: &Path, cluster: &Cluster) -> Result<Self> {
+    /// Our webhook, with the settings that `irsa-emu up` gives it. `emulator` is what it would reach in the cluster.
+    pub(crate) async fn ours(program: &Path, cluster: &Cluster, emulator: Option<&str>) -> Result<Self> {
         let [admission, sts, health] = free_addresses()?;
-        let args = [
+        let mut args = vec![
             format!("--listen-admission={admission}"),
             format!("--listen-sts={sts}"),
             format!("--listen-health={health}"),
             format!("--region={DEFAULT_REGION}"),
             "--sidecar-image=irsa-emu-sidecar:bench".to_owned(),
         ];
+        args.extend(emulator.map(|url| format!("--emulator-url={url}")));
         let mut process = Process::start(program, &args, tempfile::tempdir()?)?;
         process
             .until("it is ready", async || is_ready(health).await)
@@ -78,7 +80,11 @@ impl Server {
         let host = format!("{WEBHOOK}.{NAMESPACE}.svc");
         let (ca, path) = cluster.registration().await?;
         let reached = Self::reached("irsa-emu", process, admission, &host, &ca)?;
-        Ok(Self { path, ..reached })
+        Ok(Self {
+            sts: Some(sts),
+            path,
+            ..reached
+        })
     }
 
     /// Amazon's webhook, with the region that EKS sets too.
@@ -132,6 +138,7 @@ impl Server {
             name,
             process,
             address,
+            sts: None,
             host: ServerName::try_from(host.to_owned())?,
             path: WEBHOOK_PATH.to_owned(),
             tls: TlsConnector::from(Arc::new(config)),
@@ -157,6 +164,11 @@ impl Server {
     /// The name that requests are addressed to.
     pub(crate) fn host(&self) -> String {
         self.host.to_str().into_owned()
+    }
+
+    /// Where its STS front listens.
+    pub(crate) fn sts(&self) -> Option<SocketAddr> {
+        self.sts
     }
 
     /// Processor time that the process has used so far.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::load::{Load, Run};
 use crate::reviews::Size;
+use crate::sts::{Extra, Times};
 
 /// Heads the lines.
 pub(crate) const HEAD: &str = "server       pod            load               reviews/s  CPU µs/review (user + sys)   p50 µs   p99 µs  p99.9 µs    max µs  RSS MiB  client µs";
@@ -42,6 +43,42 @@ pub(crate) fn line(server: &str, size: Size, load: Load, run: &Run) -> String {
         if run.unanswered > 0 {
             let _ = write!(text, "; {} reviews had no answer in time", run.unanswered);
         }
+    }
+    text
+}
+
+/// Heads the lines of exchanges.
+pub(crate) const STS_HEAD: &str = "exchange             load              answers/s   p50 µs   p99 µs  added p50  added p99  CPU µs/exchange  RSS MiB";
+
+/// One run of exchanges as a line; what was added to `direct`, where that is what is behind.
+pub(crate) fn sts_line(
+    name: &str,
+    connections: usize,
+    times: &Times,
+    direct: Option<&Times>,
+    extra: Option<&Extra>,
+) -> String {
+    let count = f64::from(u32::try_from(times.latencies.len()).unwrap_or(u32::MAX));
+    let at = |times: &Times, thousandths| micros(quantile(&times.latencies, thousandths));
+    let mut text = format!(
+        "{name:<20} {:<16} {:>10.0} {:>8.0} {:>8.0}",
+        format!(
+            "{connections} connection{}",
+            if connections == 1 { "" } else { "s" }
+        ),
+        count / times.elapsed.as_secs_f64(),
+        at(times, 500),
+        at(times, 990),
+    );
+    if let (Some(direct), Some(extra)) = (direct, extra) {
+        let _ = write!(
+            text,
+            " {:>10.0} {:>10.0} {:>16.1} {:>8}",
+            at(times, 500) - at(direct, 500),
+            at(times, 990) - at(direct, 990),
+            micros(extra.cpu.user + extra.cpu.system) / count.max(1.0),
+            mebibytes(extra.resident).trim_end_matches(" MiB"),
+        );
     }
     text
 }

@@ -9,6 +9,8 @@
 )]
 
 mod admission;
+mod churn;
+mod hostile;
 mod identity;
 mod lifecycle;
 mod memory;
@@ -65,6 +67,15 @@ const STEPS: &[Step] = &[
     (
         "strict_roles_are_looked_for_and_never_made",
         sts::strict_makes_nothing,
+    ),
+    (
+        "hostile_requests_leave_the_front_as_it_was",
+        hostile::front_stays_as_it_was,
+    ),
+    ("no_call_fails_while_the_webhook_rolls", churn::webhook_rolls),
+    (
+        "calls_outlive_a_restart_of_the_emulator",
+        churn::emulator_restarts,
     ),
     ("the_aws_cli_is_served_in_both_deliveries", sdks::cli),
     ("go_v2_is_served_in_both_deliveries", sdks::go_v2),

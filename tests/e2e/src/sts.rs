@@ -13,7 +13,7 @@ use crate::world::{World, eventually};
 const NAMESPACE: &str = "e2e-trust";
 
 /// The STS front, forwarded to a port of this machine.
-struct Front {
+pub(crate) struct Front {
     port: u16,
     forward: Child,
     /// kubectl says a word for each connection, and ends if nobody listens.
@@ -21,7 +21,7 @@ struct Front {
 }
 
 impl Front {
-    fn open(world: &World) -> Result<Self> {
+    pub(crate) fn open(world: &World) -> Result<Self> {
         let mut forward = world
             .kubectl_command(&["port-forward", "-n", "irsa-emu", "service/irsa-emu-sts", ":80"])
             .stdout(Stdio::piped())
@@ -44,7 +44,7 @@ impl Front {
     }
 
     /// Status and body of the answer to one exchange.
-    fn exchange(&self, role: &str, token: &str, extra: &str) -> Result<(u16, String)> {
+    pub(crate) fn exchange(&self, role: &str, token: &str, extra: &str) -> Result<(u16, String)> {
         self.exchange_arn(&format!("arn:aws:iam::123456789012:role/{role}"), token, extra)
     }
 
@@ -104,7 +104,7 @@ impl Drop for Front {
     }
 }
 
-fn token(world: &World, service_account: &str, audience: &str) -> Result<String> {
+pub(crate) fn token(world: &World, service_account: &str, audience: &str) -> Result<String> {
     let printed = world.kubectl(&[
         "create",
         "token",

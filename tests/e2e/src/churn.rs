@@ -1,0 +1,153 @@
+//! Apps that call AWS all the time, each call with credentials fetched for it, while what serves them is replaced.
+#![expect(
+    clippy::print_stdout,
+    reason = "how many calls there were is part of the result"
+)]
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+
+use crate::world::{World, eventually};
+
+/// One Pod for each, of eight clients.
+const DELIVERIES: [&str; 2] = ["web-identity", "sidecar"];
+
+/// New replicas of the webhook come and the old ones go: no call may fail.
+pub(crate) fn webhook_rolls(world: &World) -> Result<()> {
+    let counts = while_clients_call(world, "roll", || {
+        world.kubectl(&[
+            "rollout",
+            "restart",
+            "-n",
+            "irsa-emu",
+            "deployment/irsa-emu-webhook",
+        ])?;
+        wait_for(world, "irsa-emu-webhook")
+    })?;
+    for (delivery, counts) in DELIVERIES.iter().zip(&counts) {
+        println!(
+            "{delivery}, while the webhook rolled: {}",
+            Value::Object(counts.clone())
+        );
+        ensure!(failures(counts).is_empty(), "{delivery}: {counts:?}");
+    }
+    Ok(())
+}
+
+/// The emulator's only Pod ends and comes back without its memory. Until the keeper has restored them, keys are missing,
+/// and the emulator says so; every other call must outlive it by the SDK's own retries.
+pub(crate) fn emulator_restarts(world: &World) -> Result<()> {
+    let counts = while_clients_call(world, "restart", || {
+        world.kubectl(&[
+            "delete",
+            "pod",
+            "-n",
+            "irsa-emu",
+            "-l",
+            "app.kubernetes.io/name=localstack",
+        ])?;
+        wait_for(world, "localstack")
+    })?;
+    for (delivery, counts) in DELIVERIES.iter().zip(&counts) {
+        println!(
+            "{delivery}, while the emulator restarted: {}",
+            Value::Object(counts.clone())
+        );
+        let others: Vec<_> = failures(counts)
+            .into_iter()
+            .filter(|what| !what.ends_with("NotFoundException"))
+            .collect();
+        ensure!(others.is_empty(), "{delivery}: {counts:?}");
+    }
+    Ok(())
+}
+
+fn failures(counts: &Map<String, Value>) -> Vec<&String> {
+    counts.keys().filter(|what| *what != "ok").collect()
+}
+
+fn wait_for(world: &World, deployment: &str) -> Result<()> {
+    let deployment = format!("deployment/{deployment}");
+    world.kubectl(&[
+        "rollout",
+        "status",
+        "-n",
+        "irsa-emu",
+        &deployment,
+        "--timeout=120s",
+    ])?;
+    Ok(())
+}
+
+/// What the clients counted, in the order of [`DELIVERIES`].
+fn while_clients_call(
+    world: &World,
+    name: &str,
+    replace: impl FnOnce() -> Result<()>,
+) -> Result<Vec<Map<String, Value>>> {
+    let script = std::fs::read_to_string(world.root.join("tests/e2e/manifests/clients.py"))?;
+    let names = DELIVERIES.map(|delivery| format!("{name}-{delivery}"));
+    for (name, delivery) in names.iter().zip(DELIVERIES) {
+        world.apply(&pod(world, name, delivery, &script).to_string())?;
+    }
+    for name in &names {
+        world.kubectl(&[
+            "wait",
+            "-n",
+            "e2e",
+            "--for=condition=Ready",
+            &format!("pod/{name}"),
+            "--timeout=60s",
+        ])?;
+    }
+    pause(5);
+    replace()?;
+    // What the old ones broke shows later, too.
+    pause(15);
+    let mut counts = Vec::new();
+    for name in &names {
+        world.kubectl(&[
+            "exec",
+            "-n",
+            "e2e",
+            name,
+            "-c",
+            "app",
+            "--",
+            "python3",
+            "-c",
+            "open('/tmp/stop', 'w')",
+        ])?;
+    }
+    for name in &names {
+        let text = eventually("the clients end", 90, || {
+            let log = world.kubectl(&["logs", "-n", "e2e", name, "-c", "app"])?;
+            ensure!(log.contains('{'), "nothing printed yet: {log}");
+            Ok(log)
+        })?;
+        let told: Map<String, Value> = serde_json::from_str(text.trim()).with_context(|| text.clone())?;
+        let calls = told.get("ok").and_then(Value::as_u64).unwrap_or_default();
+        ensure!(calls > 50, "{calls} calls prove nothing: {told:?}");
+        counts.push(told);
+        world.kubectl(&["delete", "pod", "-n", "e2e", name, "--wait=false"])?;
+    }
+    Ok(counts)
+}
+
+fn pod(world: &World, name: &str, delivery: &str, script: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": "e2e", "annotations": {"irsa-emu.dev/delivery": delivery}},
+        "spec": {"serviceAccountName": "app", "restartPolicy": "Never", "containers": [{
+            "name": "app", "image": world.sdk_image, "imagePullPolicy": "Never", "args": ["-c", script],
+            "env": [
+                {"name": "AWS_RETRY_MODE", "value": "standard"},
+                {"name": "AWS_MAX_ATTEMPTS", "value": "12"},
+            ],
+        }]},
+    })
+}
+
+fn pause(seconds: u64) {
+    std::thread::park_timeout(std::time::Duration::from_secs(seconds));
+}
