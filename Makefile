@@ -51,7 +51,7 @@ unit: ## Tests that need no cluster
 e2e: build ## The acceptance of the main job, on a real cluster
 	@eval "$$($(TESTBED) env)" && IRSA_EMU_BIN="$(BIN)/irsa-emu" cargo run --locked --quiet -p irsa-emu-e2e
 
-bench: setup build ## Sizes, planning in process, and the real server under load beside Amazon's, on a cluster of its own
+bench: setup build ## Sizes, planning in process, and the real servers under load beside Amazon's and LocalStack, on a cluster of its own
 	@ls -l --block-size=1 $(BIN)/irsa-emu $(BIN)/irsa-emu-webhook $(BIN)/irsa-emu-sidecar | awk '{printf "%-20s %8.2f MiB\n", gensub(".*/", "", 1, $$NF), $$5/1048576}'
 	cargo bench --locked --quiet -p irsa-emu-core --bench plan
 	cargo bench --locked --quiet -p irsa-emu-webhook --bench review

@@ -88,6 +88,8 @@ fn while_clients_call(
     let script = std::fs::read_to_string(world.root.join("tests/e2e/manifests/clients.py"))?;
     let names = DELIVERIES.map(|delivery| format!("{name}-{delivery}"));
     for (name, delivery) in names.iter().zip(DELIVERIES) {
+        // One of an earlier run on this cluster has ended.
+        world.kubectl(&["delete", "pod", "-n", "e2e", name, "--ignore-not-found"])?;
         world.apply(&pod(world, name, delivery, &script).to_string())?;
     }
     for name in &names {
@@ -149,5 +151,6 @@ fn pod(world: &World, name: &str, delivery: &str, script: &str) -> Value {
 }
 
 fn pause(seconds: u64) {
-    std::thread::park_timeout(std::time::Duration::from_secs(seconds));
+    // Not parked: what was woken before would not sleep.
+    std::thread::sleep(std::time::Duration::from_secs(seconds));
 }

@@ -37,7 +37,8 @@ const HOP_BY_HOP: [header::HeaderName; 6] = [
 /// The emulator behind the front.
 pub(in crate::sts) struct Emulated {
     url: String,
-    emulator: Emulator,
+    /// Made once: making one costs more than what it does.
+    sts: aws_sdk_sts::Client,
     client: Client<HttpConnector, Body>,
     providers: Providers,
     roles: Roles,
@@ -53,7 +54,7 @@ impl Emulated {
             providers: Providers::new(emulator.clone(), events.clone(), settings),
             roles: Roles::new(emulator.clone(), events, settings),
             aliases: settings.issuer_aliases.clone(),
-            emulator,
+            sts: emulator.sts(),
         }
     }
 
@@ -114,8 +115,7 @@ impl Emulated {
 
     async fn credentials(&self, request: &AssumeRole) -> Result<Credentials, StsError> {
         let answer = self
-            .emulator
-            .sts()
+            .sts
             .assume_role_with_web_identity()
             .role_arn(request.role_arn.to_string())
             .role_session_name(&request.session_name)

@@ -78,11 +78,12 @@ impl Providers {
         audience: &str,
     ) -> Result<(), StsError> {
         let place = format!("arn:{}:iam::{}", role.partition(), role.account());
+        let seen = self.seen_lately(&place);
+        if seen.is_some_and(|found| found.lacks(audience).is_none()) {
+            return Ok(());
+        }
         let iam = self.emulator.iam(role.account(), role.partition());
-        let found = match self.seen_lately(&place) {
-            Some(found) if found.lacks(audience).is_none() => return Ok(()),
-            _ => self.look(&iam, verified.provider()).await?,
-        };
+        let found = self.look(&iam, verified.provider()).await?;
         match (found.lacks(audience), self.mode) {
             (None, _) => {
                 self.remember(place, found);
