@@ -110,6 +110,8 @@ pub enum Verb {
     Status(commands::status::StatusArgs),
     /// Find out what is wrong, and say how to mend it
     Doctor(commands::doctor::DoctorArgs),
+    /// Say why a Pod has its AWS identity, or has none
+    Explain(commands::explain::ExplainArgs),
     /// Make an app's AWS resources
     Recipe(commands::recipe::RecipeArgs),
     /// Show what the configuration files, variables and defaults come to

@@ -10,8 +10,10 @@ pub mod command_line;
 pub mod commands;
 pub mod config;
 pub mod docker;
+pub mod documents;
 pub mod error;
 pub mod exec;
+pub mod explain;
 pub mod images;
 pub mod manifests;
 pub mod output;
@@ -58,7 +60,7 @@ pub fn main() -> ExitStatus {
             start_log(cli.global.verbose);
             let result = runtime.block_on(async {
                 let app = App::new(cli.global, printer.clone(), Arc::clone(&output), config, matches)?;
-                run(cli.verb, &app).await
+                Box::pin(run(cli.verb, &app)).await
             });
             // A read of stdin that was left behind must not hold the exit back.
             runtime.shutdown_background();
@@ -127,6 +129,7 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         Verb::Status(args) => commands::status::run(args, app).await,
         Verb::Doctor(args) => commands::doctor::run(args, app).await,
         Verb::Config(args) => commands::config::run(&args, app),
+        Verb::Explain(args) => commands::explain::run(args, app).await,
         Verb::Recipe(args) => commands::recipe::run(args, app).await,
         Verb::Env(args) => commands::env::run(args, app).await,
         Verb::Version(args) => commands::version::run(&args, app),

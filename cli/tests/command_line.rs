@@ -14,7 +14,7 @@ use common::{Context, kubeconfig, steady};
 #[test]
 fn help_of_every_command_is_in_the_snapshot() {
     let context = Context::new();
-    for verb in ["", "up", "down", "version"] {
+    for verb in ["", "up", "down", "explain", "version"] {
         let mut args: Vec<&str> = verb.split(' ').filter(|word| !word.is_empty()).collect();
         args.push("--help");
         let outcome = context.run(&args);

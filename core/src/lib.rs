@@ -10,6 +10,7 @@ pub mod partition;
 pub mod patch;
 pub mod plan;
 pub mod pod_view;
+pub mod reach;
 pub mod recipe;
 pub mod role_arn;
 pub mod rules;

@@ -565,6 +565,15 @@ impl<'a> PodView<'a> {
 }
 
 impl<'a> ContainerView<'a> {
+    /// A container in the same place that is as good as empty.
+    pub(crate) fn emptied<'b>(self, nothing: &'b Container<'b>) -> ContainerView<'b> {
+        ContainerView {
+            list: self.list,
+            index: self.index,
+            container: nothing,
+        }
+    }
+
     pub(crate) fn name(self) -> &'a str {
         &self.container.name
     }

@@ -35,6 +35,31 @@ pub struct RecipeRules {
 /// What stands for the emulator's URL in a rule's values.
 const EMULATOR: &str = "{emulator}";
 
+/// The rules that match a ServiceAccount, in the order of their Recipes' names.
+fn matching<'a>(
+    recipes: &'a [RecipeRules],
+    namespace: &str,
+    service_account: &str,
+) -> Vec<(&'a RecipeRules, &'a InjectRule)> {
+    let all = recipes
+        .iter()
+        .flat_map(|recipe| recipe.rules.iter().map(move |rule| (recipe, rule)));
+    // Most ServiceAccounts have none, and most Pods pay for no more than this look.
+    let mut matching: Vec<(&RecipeRules, &InjectRule)> = all
+        .filter(|(_, rule)| rule.r#match.covers(namespace, service_account))
+        .collect();
+    matching.sort_by(|(a, _), (b, _)| a.recipe.cmp(&b.recipe));
+    matching
+}
+
+/// A rule's value with the emulator's URL in it; `None` where it speaks of an emulator that is not there.
+fn filled(value: &str, emulator_url: Option<&str>) -> Option<String> {
+    match emulator_url {
+        Some(url) => Some(value.replace(EMULATOR, url)),
+        None => (!value.contains(EMULATOR)).then(|| value.to_owned()),
+    }
+}
+
 /// Adds up the rules that match a ServiceAccount. Of two rules that disagree, the Recipe whose name comes first wins.
 /// Values that speak of the emulator get its URL; where there is none, they are left out.
 #[must_use]
@@ -44,45 +69,118 @@ pub fn effect_of(
     service_account: &str,
     emulator_url: Option<&str>,
 ) -> RuleEffect {
-    let all = recipes
-        .iter()
-        .flat_map(|recipe| recipe.rules.iter().map(move |rule| (recipe, rule)));
-    // Most ServiceAccounts have none, and most Pods pay for no more than this look.
-    let mut matching: Vec<(&RecipeRules, &InjectRule)> = all
-        .filter(|(_, rule)| rule.r#match.covers(namespace, service_account))
-        .collect();
-    matching.sort_by(|(a, _), (b, _)| a.recipe.cmp(&b.recipe));
     let mut effect = RuleEffect::default();
-    for (recipe, rule) in matching {
+    for (recipe, rule) in matching(recipes, namespace, service_account) {
         effect.delivery = effect.delivery.or(rule.delivery);
         effect.credentials_file |= rule.credentials_file;
         effect.region = effect.region.or_else(|| recipe.region.clone());
         for (name, value) in &rule.env {
-            let value = match emulator_url {
-                Some(url) => value.replace(EMULATOR, url),
-                None if value.contains(EMULATOR) => continue,
-                None => value.clone(),
-            };
-            effect.env.entry(name.clone()).or_insert(value);
+            if let Some(value) = filled(value, emulator_url) {
+                effect.env.entry(name.clone()).or_insert(value);
+            }
         }
     }
     effect
 }
 
+/// Which Recipes an effect comes from. Beside [`RuleEffect`] and not in it: who asked shapes no Pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuleSources {
+    /// The Recipe that asks for the delivery.
+    pub delivery: Option<String>,
+    /// The Recipe whose region it is.
+    pub region: Option<String>,
+    /// The Recipe of each environment variable.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Says for everything in [`effect_of`] which Recipe it comes from.
+#[must_use]
+pub fn sources_of(
+    recipes: &[RecipeRules],
+    namespace: &str,
+    service_account: &str,
+    emulator_url: Option<&str>,
+) -> RuleSources {
+    let matching = matching(recipes, namespace, service_account);
+    let first = |speaks: &dyn Fn(&RecipeRules, &InjectRule) -> bool| {
+        let found = matching.iter().find(|(recipe, rule)| speaks(recipe, rule));
+        found.map(|(recipe, _)| recipe.recipe.clone())
+    };
+    let mut env = BTreeMap::new();
+    for (recipe, rule) in &matching {
+        for (name, value) in &rule.env {
+            if filled(value, emulator_url).is_some() {
+                env.entry(name.clone()).or_insert_with(|| recipe.recipe.clone());
+            }
+        }
+    }
+    RuleSources {
+        delivery: first(&|_, rule| rule.delivery.is_some()),
+        region: first(&|recipe, _| recipe.region.is_some()),
+        env,
+    }
+}
+
+/// Who chose a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliverySource {
+    /// The Pod's annotation.
+    Pod,
+    /// The ServiceAccount's annotation.
+    ServiceAccount,
+    /// A Recipe's rule.
+    Rule,
+    /// The Namespace's label.
+    Namespace,
+    /// Nobody: it is the install's default.
+    Default,
+}
+
+/// A delivery, chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryChoice {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// Who chose it.
+    pub source: DeliverySource,
+    /// What stronger annotations say that is no delivery.
+    pub unknown: Option<String>,
+}
+
 /// Chooses the delivery: Pod annotation, ServiceAccount annotation, rule, Namespace label, default. The first that
 /// speaks wins; a value that is no delivery does not speak, and comes back beside the choice so that it can be told.
 #[must_use]
-pub fn choose_delivery(sources: &DeliverySources<'_>) -> (Delivery, Option<String>) {
+pub fn choose_delivery(sources: &DeliverySources<'_>) -> DeliveryChoice {
     let mut unknown = None;
-    for text in [sources.pod, sources.service_account] {
+    let annotations = [
+        (DeliverySource::Pod, sources.pod),
+        (DeliverySource::ServiceAccount, sources.service_account),
+    ];
+    for (source, text) in annotations {
         let Some(text) = text else { continue };
         match Delivery::parse(text) {
-            Some(delivery) => return (delivery, unknown),
+            Some(delivery) => {
+                return DeliveryChoice {
+                    delivery,
+                    source,
+                    unknown,
+                };
+            }
             None => unknown = unknown.or_else(|| Some(text.to_owned())),
         }
     }
-    let namespace = sources.namespace_label.and_then(Delivery::parse);
-    (sources.rule.or(namespace).unwrap_or(sources.default), unknown)
+    let label = sources.namespace_label.and_then(Delivery::parse);
+    let (delivery, source) = match (sources.rule, label) {
+        (Some(delivery), _) => (delivery, DeliverySource::Rule),
+        (None, Some(delivery)) => (delivery, DeliverySource::Namespace),
+        (None, None) => (sources.default, DeliverySource::Default),
+    };
+    DeliveryChoice {
+        delivery,
+        source,
+        unknown,
+    }
 }
 
 /// What may speak for a delivery, strongest first.
@@ -199,7 +297,24 @@ mod tests {
     }
 
     #[test]
+    fn every_part_of_an_effect_has_the_recipe_that_asked_for_it() {
+        let mut silent = recipe("a", "x", vec![rule("n", "s", None, &[("X", "1")])]);
+        silent.region = None;
+        let speaking = recipe(
+            "b",
+            "us-east-1",
+            vec![rule("n", "s", Some(Delivery::Sidecar), &[("X", "2"), ("Y", "2")])],
+        );
+        let sources = sources_of(&[speaking, silent], "n", "s", EMULATOR_URL);
+        assert_eq!(sources.delivery.as_deref(), Some("b"));
+        assert_eq!(sources.region.as_deref(), Some("b"));
+        assert_eq!((sources.env["X"].as_str(), sources.env["Y"].as_str()), ("a", "b"));
+        assert_eq!(sources_of(&[], "n", "s", None), RuleSources::default());
+    }
+
+    #[test]
     fn the_first_source_that_speaks_chooses_the_delivery() {
+        use DeliverySource as Source;
         let silent = DeliverySources {
             pod: None,
             service_account: None,
@@ -207,33 +322,41 @@ mod tests {
             namespace_label: None,
             default: Delivery::WebIdentity,
         };
-        assert_eq!(choose_delivery(&silent), (Delivery::WebIdentity, None));
-        assert_eq!(
-            choose_delivery(&DeliverySources {
-                namespace_label: Some("sidecar"),
-                ..silent
-            })
-            .0,
-            Delivery::Sidecar
-        );
-        let ruled = DeliverySources {
-            rule: Some(Delivery::WebIdentity),
+        let chosen = |sources: &DeliverySources<'_>| {
+            let choice = choose_delivery(sources);
+            (choice.delivery, choice.source, choice.unknown)
+        };
+        assert_eq!(chosen(&silent), (Delivery::WebIdentity, Source::Default, None));
+        let labelled = DeliverySources {
             namespace_label: Some("sidecar"),
             ..silent
         };
-        assert_eq!(choose_delivery(&ruled).0, Delivery::WebIdentity);
+        assert_eq!(chosen(&labelled), (Delivery::Sidecar, Source::Namespace, None));
+        let ruled = DeliverySources {
+            rule: Some(Delivery::WebIdentity),
+            ..labelled
+        };
+        assert_eq!(chosen(&ruled), (Delivery::WebIdentity, Source::Rule, None));
         let annotated = DeliverySources {
             service_account: Some("sidecar"),
             ..ruled
         };
-        assert_eq!(choose_delivery(&annotated).0, Delivery::Sidecar);
+        assert_eq!(
+            chosen(&annotated),
+            (Delivery::Sidecar, Source::ServiceAccount, None)
+        );
         let typo = DeliverySources {
             pod: Some("side-car"),
             ..annotated
         };
         assert_eq!(
-            choose_delivery(&typo),
-            (Delivery::Sidecar, Some("side-car".into()))
+            chosen(&typo),
+            (Delivery::Sidecar, Source::ServiceAccount, Some("side-car".into()))
         );
+        let own = DeliverySources {
+            pod: Some("web-identity"),
+            ..annotated
+        };
+        assert_eq!(chosen(&own), (Delivery::WebIdentity, Source::Pod, None));
     }
 }

@@ -7,6 +7,7 @@ use aws_sdk_kms::error::DisplayErrorContext;
 use http_body_util::BodyExt;
 use hyper::http::Request;
 use irsa_emu_core::contract::{DEFAULT_REGION, MIN_TOKEN_EXPIRATION, NAMESPACE, STS_FRONT};
+use irsa_emu_core::partition::home_of_iam;
 use irsa_emu_core::role_arn::RoleArn;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -22,7 +23,7 @@ use super::surroundings::chain;
 const CALL: Duration = Duration::from_secs(8);
 
 /// Gets JSON from the API server.
-pub(super) async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, Trouble> {
+pub(crate) async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, Trouble> {
     let failed = |why: String| {
         Trouble::new(
             format!("the API server has no answer for {path}: {why}"),
@@ -185,7 +186,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Credentials that put the emulator into an account.
-pub(super) fn of_account(account: &str) -> Credentials {
+pub(crate) fn of_account(account: &str) -> Credentials {
     Credentials::new(account, "test", None, None, "irsa-emu-doctor")
 }
 
@@ -217,11 +218,7 @@ pub(super) enum Presence {
 /// An IAM client for the emulator, which sees the account and the partition of a role.
 pub(super) fn iam(url: &str, role: &RoleArn) -> aws_sdk_iam::Client {
     // The emulator tells the partition by the region that signs.
-    let region = match role.partition() {
-        "aws-cn" => "cn-north-1",
-        "aws-us-gov" => "us-gov-west-1",
-        _ => "us-east-1",
-    };
+    let region = home_of_iam(role.partition());
     let config = aws_sdk_iam::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(region))
@@ -277,6 +274,33 @@ fn unanswered(call: &str, error: &(dyn std::error::Error + 'static)) -> Trouble 
         DisplayErrorContext(error)
     );
     Trouble::new(message, "irsa-emu doctor --only emu-*")
+}
+
+/// A role as the emulator's IAM has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FoundRole {
+    /// Its ARN: of the same name, but perhaps below another path.
+    pub(crate) arn: String,
+    /// Its trust policy, as it was written.
+    pub(crate) trust: String,
+}
+
+/// Asks the emulator's IAM for a role; `None` where it has none of this name.
+pub(crate) async fn role(url: &str, role: &RoleArn) -> Result<Option<FoundRole>, String> {
+    let iam = iam(url, role);
+    let found = match tokio::time::timeout(CALL, role_of(&iam, role)).await {
+        Ok(found) => found.map_err(|trouble| trouble.message)?,
+        Err(_) => return Err(format!("no answer within {} s", CALL.as_secs())),
+    };
+    Ok(found.map(|found| {
+        // IAM answers with the document URL-encoded (RFC 3986).
+        let encoded = found.assume_role_policy_document().unwrap_or_default();
+        let trust = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
+        FoundRole {
+            arn: found.arn().to_owned(),
+            trust: trust.into_owned(),
+        }
+    }))
 }
 
 /// A KMS client for the emulator.

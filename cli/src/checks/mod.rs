@@ -1,6 +1,6 @@
 //! The doctor's checks: one check, one function; one phase, one file.
 
-mod aws;
+pub(crate) mod aws;
 mod cluster;
 pub(crate) mod emulator;
 pub mod engine;

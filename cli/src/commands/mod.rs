@@ -4,6 +4,7 @@ pub mod config;
 pub mod doctor;
 pub mod down;
 pub mod env;
+pub mod explain;
 pub mod recipe;
 pub mod status;
 pub mod up;

@@ -52,6 +52,7 @@ codes! {
     ClusterNotOurs "cluster-not-ours" false "irsa-emu did not make the cluster, so it does not delete it.";
     NotInstalled "not-installed" false "irsa-emu is not installed in the cluster.";
     NotReady "not-ready" true "Something is there but not ready.";
+    NoCredentials "no-credentials" false "Something that was explained gets no credentials.";
     DockerMissing "docker-missing" false "Docker is not installed.";
     DockerUnavailable "docker-unavailable" false "Docker does not run, or not for this user.";
     DockerFailed "docker-failed" true "Docker refused something.";

@@ -8,6 +8,7 @@ mod rbac;
 pub mod recorded;
 pub mod removal;
 pub mod rollout;
+mod settings;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use kube::CustomResourceExt;
 use kube::api::ObjectMeta;
 
 pub use apply::{Applied, ApplyError, Manifest, apply};
+pub use settings::Settings;
 
 /// Label of the selectors, and of everything that belongs to one part.
 pub const PART_LABEL: &str = "app.kubernetes.io/name";
@@ -151,11 +153,11 @@ impl Install {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::Value;
 
-    fn install() -> Install {
+    pub(crate) fn install() -> Install {
         Install {
             instance: "irsa-emu".into(),
             webhook_image: "irsa-emu.dev/webhook:0.1.0-000000000000".into(),

@@ -69,7 +69,8 @@ fn disruption_budget(install: &Install) -> PodDisruptionBudget {
     }
 }
 
-fn container(install: &Install) -> Container {
+/// What the webhook is started with. [`super::Settings`] reads it back.
+pub(super) fn arguments(install: &Install) -> Vec<String> {
     let mut args = vec![
         ("sidecar-image", install.sidecar_image.clone()),
         ("sts-url", sts_front_url()),
@@ -101,15 +102,17 @@ fn container(install: &Install) -> Container {
             ("account", account.clone()),
         ]);
     }
+    args.into_iter()
+        .map(|(name, value)| format!("--{name}={value}"))
+        .collect()
+}
+
+fn container(install: &Install) -> Container {
     Container {
         name: "webhook".to_owned(),
         image: Some(install.webhook_image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        args: Some(
-            args.into_iter()
-                .map(|(name, value)| format!("--{name}={value}"))
-                .collect(),
-        ),
+        args: Some(arguments(install)),
         ports: Some(vec![
             pod::port("admission", WEBHOOK_PORT),
             pod::port("sts", STS_FRONT_PORT),

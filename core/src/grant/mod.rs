@@ -63,6 +63,17 @@ pub struct GrantTables {
     pub pod_identities: PodIdentities,
 }
 
+/// Where a grant is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantSource {
+    /// The list of EKS Pod Identity associations.
+    Association,
+    /// The annotation of the ServiceAccount.
+    Annotation,
+    /// The ConfigMap `pod-identity-webhook`.
+    RoleMap,
+}
+
 /// What a ServiceAccount grants; `None` where nothing names a role for it. `annotations` is `None` where the
 /// ServiceAccount is not known.
 #[must_use]
@@ -73,6 +84,18 @@ pub fn grant_for(
     tables: &GrantTables,
     defaults: &GrantDefaults,
 ) -> Option<Grant> {
+    sourced_grant(namespace, name, annotations, tables, defaults).map(|(grant, _)| grant)
+}
+
+/// [`grant_for`], and where it is written.
+#[must_use]
+pub fn sourced_grant(
+    namespace: &str,
+    name: &str,
+    annotations: Option<&BTreeMap<String, String>>,
+    tables: &GrantTables,
+    defaults: &GrantDefaults,
+) -> Option<(Grant, GrantSource)> {
     let annotated = annotations.map(|annotations| annotations::read(annotations, defaults));
     if tables.pod_identities.names(namespace, name) {
         // The list holds neither, so both come from where the older method has them: never from `*`, and from no flag
@@ -83,32 +106,35 @@ pub fn grant_for(
             (None, Some(entry)) => (entry.regional_sts, entry.token_expiration(defaults)),
             (None, None) => (false, DEFAULT_TOKEN_EXPIRATION),
         };
-        return Some(Grant {
+        let grant = Grant {
             identity: Identity::PodIdentity,
             audience: POD_IDENTITY_AUDIENCE.to_owned(),
             token_expiration,
             regional_sts,
-        });
+        };
+        return Some((grant, GrantSource::Association));
     }
     if let Some(settings) = annotated
         && let Some(role_arn) = settings.role_arn
     {
-        return Some(Grant {
+        let grant = Grant {
             identity: Identity::WebIdentity { role_arn },
             audience: settings.audience,
             token_expiration: settings.token_expiration,
             regional_sts: settings.regional_sts,
-        });
+        };
+        return Some((grant, GrantSource::Annotation));
     }
     let entry = tables.role_map.get(namespace, name)?;
-    (!entry.role_arn.is_empty()).then(|| Grant {
+    let grant = || Grant {
         identity: Identity::WebIdentity {
             role_arn: entry.role_arn.clone(),
         },
         audience: entry.audience.clone(),
         token_expiration: entry.token_expiration(defaults),
         regional_sts: entry.regional_sts,
-    })
+    };
+    (!entry.role_arn.is_empty()).then(|| (grant(), GrantSource::RoleMap))
 }
 
 #[cfg(test)]
@@ -186,6 +212,18 @@ mod tests {
             (any.audience.as_str(), any.token_expiration, any.regional_sts),
             ("", 43_200, false)
         );
+    }
+
+    #[test]
+    fn a_grant_tells_where_it_is_written() {
+        let own = annotated(&[("role-arn", "own")]);
+        let source = |name, annotations| {
+            sourced_grant("n", name, annotations, &tables(), &defaults()).map(|(_, source)| source)
+        };
+        assert_eq!(source("associated", Some(&own)), Some(GrantSource::Association));
+        assert_eq!(source("annotated", Some(&own)), Some(GrantSource::Annotation));
+        assert_eq!(source("annotated", None), Some(GrantSource::RoleMap));
+        assert_eq!(source("nobody", None), None);
     }
 
     #[test]

@@ -4,13 +4,20 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{Method, Plan};
+use super::{Method, Plan, PlanInput, RegionSource};
 use crate::contract::{
     AUTHORIZATION_TOKEN_FILE, CREDENTIALS_MOUNT, POD_IDENTITY_URL, SHARED_CREDENTIALS_FILE, env, sidecar_url,
 };
 use crate::grant::Identity;
 use crate::pod_view::{ContainerView, PodView};
 
+/// Variables that tell an SDK who it is.
+pub(super) const IDENTITY: [&str; 4] = [
+    env::ROLE_ARN,
+    env::TOKEN_FILE,
+    env::CONTAINER_URI,
+    env::CONTAINER_TOKEN_FILE,
+];
 /// The role and the token: EKS adds both or neither.
 const WEB_IDENTITY: [&str; 2] = [env::ROLE_ARN, env::TOKEN_FILE];
 const CONTAINER_CREDENTIALS: [&str; 2] = [env::CONTAINER_URI, env::CONTAINER_TOKEN_FILE];
@@ -19,8 +26,8 @@ const REGION: [&str; 2] = [env::REGION, env::DEFAULT_REGION];
 /// An item of a container's `env`.
 #[derive(Debug, Serialize)]
 pub(super) struct Variable<'a> {
-    name: &'a str,
-    value: Cow<'a, str>,
+    pub(super) name: &'a str,
+    pub(super) value: Cow<'a, str>,
 }
 
 /// Variables to be, in their order.
@@ -80,15 +87,26 @@ fn regional_sts<'a>(plan: &'a Plan<'_>, container: ContainerView<'_>, wanted: &m
 
 /// Always the pair, and equal: SDKs that find two different regions choose one at random.
 fn region<'a>(plan: &'a Plan<'_>, container: ContainerView<'_>, wanted: &mut Wanted<'a>) {
-    let config = plan.input.config;
-    let of_recipe = plan.input.effect.region.as_ref().filter(|_| !config.strict_eks);
-    let Some(region) = of_recipe.or(config.region.as_ref()) else {
+    let Some((region, _)) = chosen_region(plan.input) else {
         return;
     };
     if !container.sets_any(&REGION) {
         want(wanted, env::DEFAULT_REGION, region);
         want(wanted, env::REGION, region);
     }
+}
+
+/// The region of a Pod, and who chose it.
+pub(super) fn chosen_region<'a>(input: &PlanInput<'a>) -> Option<(&'a str, RegionSource)> {
+    let of_recipe = input
+        .effect
+        .region
+        .as_deref()
+        .filter(|_| !input.config.strict_eks);
+    let of_install = || Some((input.config.region.as_deref()?, RegionSource::Install));
+    of_recipe
+        .map(|region| (region, RegionSource::Recipe))
+        .or_else(of_install)
 }
 
 fn web_identity<'a>(plan: &'a Plan<'_>, container: ContainerView<'_>, wanted: &mut Wanted<'a>) {

@@ -2,6 +2,7 @@
 
 mod env;
 mod sidecar;
+mod trace;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::hash::{Hash, Hasher};
 
 use sha2::{Digest, Sha256};
 
+pub use self::trace::{ContainerTrace, Fate, RegionSource, Trace, trace};
 use crate::contract::{
     CONFIG_HASH, DEFAULT_TOKEN_EXPIRATION, DELIVERY, INJECTED, MAX_TOKEN_EXPIRATION, MIN_TOKEN_EXPIRATION,
     MIRROR_ANNOTATION, POD_IDENTITY_LABEL, POD_IDENTITY_MIN_EXPIRATION, SIDECAR, SKIP_CONTAINERS, SKIP_LABEL,
@@ -17,7 +19,9 @@ use crate::contract::{
 use crate::grant::{Grant, Identity, mistakes_of_pod, mistakes_of_service_account, parse_seconds};
 use crate::patch::{Additions, Patch};
 use crate::pod_view::{ContainerList, ContainerView, PodView};
-use crate::rules::{Delivery, DeliverySources, RuleEffect, choose_delivery, delivery_annotation};
+use crate::rules::{
+    Delivery, DeliverySource, DeliverySources, RuleEffect, choose_delivery, delivery_annotation,
+};
 use crate::trust_policy::shorten;
 
 const METADATA: &str = "/metadata";
@@ -201,7 +205,7 @@ pub fn plan_patch(input: &PlanInput<'_>) -> Outcome {
         };
         return skipped(reason, warnings);
     };
-    let method = method_of(pod, grant, input, &mut warnings);
+    let (method, _) = method_of(pod, grant, input, &mut warnings);
     if method == Method::Sidecar && pod.is_host_network() {
         warnings.push(
             "delivery sidecar cannot serve a Pod with hostNetwork; use delivery web-identity".to_owned(),
@@ -346,43 +350,50 @@ fn warn_of_static_keys(container: ContainerView<'_>, warnings: &mut Vec<String>)
     }
 }
 
-fn method_of(pod: &PodView<'_>, grant: &Grant, input: &PlanInput<'_>, warnings: &mut Vec<String>) -> Method {
+/// How the Pod gets its credentials, and who chose that; nobody does where there is no choice.
+fn method_of(
+    pod: &PodView<'_>,
+    grant: &Grant,
+    input: &PlanInput<'_>,
+    warnings: &mut Vec<String>,
+) -> (Method, Option<DeliverySource>) {
     if grant.identity == Identity::PodIdentity {
-        return Method::PodIdentity;
+        return (Method::PodIdentity, None);
     }
     if input.config.strict_eks {
-        return Method::WebIdentity;
+        return (Method::WebIdentity, None);
     }
-    let (delivery, unknown) = choose_delivery(&DeliverySources {
+    let choice = choose_delivery(&DeliverySources {
         pod: pod.annotation(DELIVERY),
         service_account: input.service_account.and_then(delivery_annotation),
         rule: input.effect.delivery,
         namespace_label: input.namespace_delivery,
         default: input.config.default_delivery,
     });
-    if let Some(text) = unknown {
+    if let Some(text) = choice.unknown {
         warnings.push(format!(
             "{DELIVERY}: `{}` is no delivery (web-identity, sidecar); {} is used",
             shorten(&text),
-            delivery.as_str()
+            choice.delivery.as_str()
         ));
     }
     if input.config.emulator_url.is_none() {
-        if delivery != Delivery::Sidecar {
+        if choice.delivery != Delivery::Sidecar {
             warnings.push(format!(
                 "{DELIVERY}: credentials of real AWS come by the sidecar only, so {} is not used",
-                delivery.as_str()
+                choice.delivery.as_str()
             ));
         }
-        return Method::Sidecar;
+        let followed = (choice.delivery == Delivery::Sidecar).then_some(choice.source);
+        return (Method::Sidecar, followed);
     }
-    if delivery == Delivery::Sidecar && pod.is_windows() {
+    if choice.delivery == Delivery::Sidecar && pod.is_windows() {
         warnings.push(
             "the sidecar does not run on Windows; the Pod gets delivery web-identity in its place".to_owned(),
         );
-        return Method::WebIdentity;
+        return (Method::WebIdentity, None);
     }
-    delivery.into()
+    (choice.delivery.into(), Some(choice.source))
 }
 
 /// The containers that a method serves: all but our own, and but those that run before it.

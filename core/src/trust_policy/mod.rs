@@ -51,6 +51,16 @@ pub struct WebIdentityRequest<'a> {
     pub keys: &'a BTreeMap<String, Vec<String>>,
 }
 
+/// The condition keys of the time of a request, which is told in RFC 3339 without fractions, and in seconds since 1970
+/// ("AWS global condition context keys").
+#[must_use]
+pub fn time_keys(rfc3339: String, unix: i64) -> BTreeMap<String, Vec<String>> {
+    BTreeMap::from([
+        ("aws:CurrentTime".to_owned(), vec![rfc3339]),
+        ("aws:EpochTime".to_owned(), vec![unix.to_string()]),
+    ])
+}
+
 /// A text out of a policy or a token, cut and escaped so that it cannot break or flood a log line.
 pub(crate) fn shorten(text: &str) -> String {
     const KEEP: usize = 160;

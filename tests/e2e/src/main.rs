@@ -10,6 +10,7 @@
 
 mod admission;
 mod churn;
+mod explain;
 mod hostile;
 mod identity;
 mod lifecycle;
@@ -61,6 +62,15 @@ const STEPS: &[Step] = &[
     (
         "a_job_with_the_sidecar_is_served_and_completes",
         identity::sidecar_job_completes,
+    ),
+    (
+        "pods_that_run_are_explained",
+        explain::pods_that_run_are_explained,
+    ),
+    ("manifests_are_explained", explain::manifests_are_explained),
+    (
+        "what_came_too_early_is_explained",
+        explain::what_came_too_early_is_explained,
     ),
     ("trust_policies_decide_and_say_why", sts::trust_policies_decide),
     ("bad_tokens_are_refused", sts::bad_tokens_are_refused),

@@ -103,6 +103,12 @@ impl World {
         run(self.command(&self.binary).args(all), None)
     }
 
+    /// Runs `irsa-emu` for the install of this test, with this input.
+    pub(crate) fn irsa_emu_reading(&self, args: &[&str], input: &str) -> Result<Said> {
+        let all = [&["--name", INSTANCE, "--progress", "plain"], args].concat();
+        run(self.command(&self.binary).args(all), Some(input))
+    }
+
     /// Runs `irsa-emu up` with the testbed's images.
     pub(crate) fn up(&self) -> Result<Said> {
         let (node, emulator) = (&self.node_image, &self.emulator_image);

@@ -11,6 +11,7 @@ use irsa_emu_core::contract::{
     INSTANCE_LABEL, NAMESPACE_NAME_LABEL, SKIP_LABEL, WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_NAME,
     WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM, WEBHOOK_PATH_ENFORCED,
 };
+use irsa_emu_core::reach::system_accounts;
 use irsa_emu_core::rules::RecipeRules;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::api::{Patch, PatchParams};
@@ -227,25 +228,6 @@ impl Hook {
     }
 }
 
-/// ServiceAccounts of excluded Namespaces that a Recipe's rule names. Names that Kubernetes would not accept are left
-/// out: they go into an expression.
-fn system_accounts(rules: &[RecipeRules]) -> BTreeSet<(&str, &str)> {
-    let is_name = |text: &str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
-    };
-    let matches = rules
-        .iter()
-        .flat_map(|recipe| &recipe.rules)
-        .map(|rule| &rule.r#match);
-    matches
-        .map(|matched| (matched.namespace.as_str(), matched.service_account.as_str()))
-        .filter(|(namespace, name)| EXCLUDED_NAMESPACES.contains(namespace) && is_name(name))
-        .collect()
-}
-
 /// A CEL expression that is true for Pods of these ServiceAccounts.
 fn expression(accounts: &BTreeSet<(&str, &str)>) -> String {
     let account = "(has(object.spec.serviceAccountName) ? object.spec.serviceAccountName : 'default')";
@@ -258,6 +240,8 @@ fn expression(accounts: &BTreeSet<(&str, &str)>) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use irsa_emu_core::pod_view::PodView;
+    use irsa_emu_core::reach::reach;
     use irsa_emu_core::recipe::{InjectRule, RuleMatch};
 
     use super::*;
@@ -298,6 +282,63 @@ mod tests {
             rules("kube-system", "x' || true || '"),
         ] {
             assert_eq!(made(&rules)["webhooks"].as_array().unwrap().len(), 2, "{rules:?}");
+        }
+    }
+
+    /// Whether a label selector takes labels (Kubernetes API reference, `LabelSelectorRequirement`).
+    fn selects(selector: &Value, labels: &Value) -> bool {
+        selector["matchExpressions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|wanted| {
+                let label = &labels[wanted["key"].as_str().unwrap()];
+                let listed = wanted["values"]
+                    .as_array()
+                    .is_some_and(|values| values.contains(label));
+                match wanted["operator"].as_str().unwrap() {
+                    "In" => listed,
+                    "NotIn" => !listed,
+                    "DoesNotExist" => label.is_null(),
+                    other => unreachable!("{other}"),
+                }
+            })
+    }
+
+    #[test]
+    fn what_the_selectors_take_is_what_the_core_says_is_in_reach() {
+        let rules = rules("kube-system", "vault");
+        let made = made(&rules);
+        for namespace in ["default", "kube-system", "irsa-emu"] {
+            for injection in [None, Some("disabled"), Some("enforce"), Some("x")] {
+                for (account, skips) in [("app", false), ("vault", false), ("vault", true)] {
+                    let mut labels = json!({NAMESPACE_NAME_LABEL: namespace});
+                    let mut own = std::collections::BTreeMap::new();
+                    if let Some(injection) = injection {
+                        labels[INJECTION_LABEL] = json!(injection);
+                        own.insert(INJECTION_LABEL.to_owned(), injection.to_owned());
+                    }
+                    let pod_labels = if skips {
+                        json!({SKIP_LABEL: "x"})
+                    } else {
+                        json!({})
+                    };
+                    let pod = json!({"metadata": {"labels": pod_labels},
+                        "spec": {"serviceAccountName": account, "containers": []}});
+                    let hooks = made["webhooks"].as_array().unwrap().iter().filter(|hook| {
+                        let is_asked = hook["matchConditions"].is_null()
+                            || (namespace, account) == ("kube-system", "vault");
+                        is_asked
+                            && selects(&hook["namespaceSelector"], &labels)
+                            && selects(&hook["objectSelector"], &pod_labels)
+                    });
+                    let seen: Vec<&str> = hooks.map(|hook| hook["name"].as_str().unwrap()).collect();
+                    let view = PodView::of(&pod).unwrap();
+                    let said = reach(&view, namespace, &own, "irsa-emu", &rules);
+                    let said: Vec<&str> = said.iter().map(|hook| hook.name()).collect();
+                    assert_eq!(said, seen, "{namespace} {injection:?} {account} {skips}");
+                }
+            }
         }
     }
 

@@ -220,7 +220,7 @@ impl<'x> Surroundings<'x> {
     }
 
     /// Where to ask the emulator from here: its port on this machine, else a way through the API server.
-    pub(super) async fn emulator(&self) -> Result<&str, Trouble> {
+    pub(crate) async fn emulator(&self) -> Result<&str, Trouble> {
         let found = self.emulator.get_or_init(|| async {
             if let Some(url) = self.host_endpoint().await?
                 && answers(&url).await

@@ -10,7 +10,7 @@ use axum::response::Response;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use irsa_emu_core::trust_policy::{IssuerAlias, TrustPolicy, WebIdentityRequest, evaluate};
+use irsa_emu_core::trust_policy::{self, IssuerAlias, TrustPolicy, WebIdentityRequest, evaluate};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -176,8 +176,5 @@ fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
         .unwrap_or(now)
         .format(&Rfc3339)
         .unwrap_or_default();
-    BTreeMap::from([
-        ("aws:CurrentTime".to_owned(), vec![text]),
-        ("aws:EpochTime".to_owned(), vec![now.unix_timestamp().to_string()]),
-    ])
+    trust_policy::time_keys(text, now.unix_timestamp())
 }

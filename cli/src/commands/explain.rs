@@ -1,0 +1,257 @@
+//! `irsa-emu explain`: says why a Pod has its AWS identity, or has none.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::checks::{Scope, Surroundings};
+use crate::cluster::target::Cluster;
+use crate::documents::{self, Document};
+use crate::error::{Attempt, CliError, Code, ExitStatus};
+use crate::explain::subject::{Kind, Subject};
+use crate::explain::world::World;
+use crate::explain::{Credentials, Explanation, PodLine, gather, judge, render};
+use crate::output::OutputArgs;
+
+/// Options of `irsa-emu explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  irsa-emu explain pod vault-0 -n vault
+  irsa-emu explain serviceaccount/vault -n vault
+  helm template vault hashicorp/vault -n vault -f values.yaml | irsa-emu explain -n vault -f -")]
+pub struct ExplainArgs {
+    /// What is explained: pod NAME, serviceaccount NAME or a workload, as KIND NAME or KIND/NAME
+    #[arg(
+        value_name = "KIND NAME",
+        required_unless_present = "files",
+        conflicts_with = "files"
+    )]
+    what: Vec<String>,
+    /// Explain the Pods, ServiceAccounts and workloads of this file; `-` is stdin
+    #[arg(short, long = "filename", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Namespace of what names none
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Exit with 1 if something gets no credentials
+    #[arg(long)]
+    check: bool,
+}
+
+/// The answer for programs.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    explanations: &'a [Explanation],
+}
+
+/// What a user names by kind and name.
+enum Named {
+    Account(String),
+    Object(&'static Kind, String),
+}
+
+/// Explains. Fails only where it could not ask, or with `--check`.
+pub async fn run(args: ExplainArgs, app: &App) -> Result<ExitStatus, CliError> {
+    let ExplainArgs {
+        what,
+        files,
+        namespace,
+        output: _,
+        check,
+    } = args;
+    let named = read_names(&what)?;
+    let documents = documents::read(&files)
+        .await
+        .map_err(|error| CliError::new(ExitStatus::Usage, "reading manifests", error))?;
+    let cluster = app.connect().await?;
+    let attempted = || format!("asking the cluster of context `{}`", cluster.context);
+    let namespace = namespace.unwrap_or_else(|| cluster.client.default_namespace().to_owned());
+    let kubectl = format!("kubectl --context {}", cluster.context);
+    let world = gather::world(&cluster.client, kubectl)
+        .await
+        .attempting(attempted)?;
+    let Some(mut world) = world else {
+        let why = "irsa-emu is not installed there";
+        return Err(CliError::because(ExitStatus::Prerequisite, attempted(), why)
+            .code(Code::NotInstalled)
+            .next(app.command("up")));
+    };
+    let subjects = if files.is_empty() {
+        find(&cluster, &namespace, &named).await?
+    } else {
+        of_documents(&documents, &namespace, &mut world)?
+    };
+    gather::accounts(&cluster.client, &mut world, &subjects)
+        .await
+        .attempting(attempted)?;
+    let surroundings = Surroundings::new(app, Scope::default());
+    gather::roles(&surroundings, &mut world, &subjects).await;
+    let mut explained = Vec::with_capacity(subjects.len());
+    for subject in &subjects {
+        let mut explanation = judge::judge(subject, &world);
+        if subject.kind == "ServiceAccount" && files.is_empty() {
+            if world.account(&subject.namespace, &subject.name).is_none() {
+                return Err(missing(
+                    "ServiceAccount",
+                    &subject.namespace,
+                    &subject.name,
+                    &cluster,
+                ));
+            }
+            explanation.pods = pods_of(&cluster, &world, subject).await.attempting(attempted)?;
+        }
+        explained.push(explanation);
+    }
+    let answer = Answer {
+        explanations: &explained,
+    };
+    app.answer(&answer, |printer| {
+        let texts: Vec<String> = explained.iter().map(|one| render::text(one, printer)).collect();
+        printer.data(&texts.join("\n\n"));
+    })?;
+    let mut without = explained.iter().filter(|one| one.credentials == Credentials::No);
+    match without.next() {
+        Some(first) if check => Err(no_credentials(first, without.count())),
+        _ => Ok(ExitStatus::Ok),
+    }
+}
+
+/// What `--check` fails with.
+fn no_credentials(first: &Explanation, others: usize) -> CliError {
+    let object = format!("{} {}/{}", first.kind, first.namespace, first.name);
+    let others = match others {
+        0 => String::new(),
+        count => format!("; {count} more get none either"),
+    };
+    let error = CliError::because(
+        ExitStatus::Failed,
+        format!("looking whether {object} gets credentials"),
+        format!("{}{others}", first.summary),
+    );
+    let fix = first.findings.first().and_then(|finding| finding.fix.clone());
+    let error = error.code(Code::NoCredentials);
+    match fix {
+        Some(fix) => error.next(fix),
+        None => error,
+    }
+}
+
+/// Reads `KIND NAME...` and `KIND/NAME...`.
+fn read_names(words: &[String]) -> Result<Vec<Named>, CliError> {
+    let wrong = |why: String| {
+        CliError::because(ExitStatus::Usage, "choosing what to explain", why).next("irsa-emu explain --help")
+    };
+    let pairs: Vec<(&str, &str)> = match words.split_first() {
+        None => Vec::new(),
+        Some((first, _)) if first.contains('/') => words
+            .iter()
+            .map(|word| {
+                word.split_once('/')
+                    .ok_or_else(|| wrong(format!("`{word}` is not of the form KIND/NAME")))
+            })
+            .collect::<Result<_, _>>()?,
+        Some((kind, [])) => return Err(wrong(format!("`{kind}` needs a name behind it"))),
+        Some((kind, names)) => names.iter().map(|name| (kind.as_str(), name.as_str())).collect(),
+    };
+    let named = |(kind, name): (&str, &str)| {
+        if name.is_empty() {
+            return Err(wrong(format!("`{kind}` needs a name behind it")));
+        }
+        match kind.to_ascii_lowercase().as_str() {
+            "serviceaccount" | "serviceaccounts" | "sa" => Ok(Named::Account(name.to_owned())),
+            word => match Kind::typed(word) {
+                Some(kind) => Ok(Named::Object(kind, name.to_owned())),
+                None => Err(wrong(format!(
+                    "`{kind}` is no kind that runs Pods: pod, serviceaccount, deployment, statefulset, daemonset, replicaset, job, cronjob"
+                ))),
+            },
+        }
+    };
+    pairs.into_iter().map(named).collect()
+}
+
+/// The objects that were named, in the cluster.
+async fn find(cluster: &Cluster, namespace: &str, named: &[Named]) -> Result<Vec<Subject>, CliError> {
+    let attempted = || format!("asking the cluster of context `{}`", cluster.context);
+    let mut owners = gather::Owners::default();
+    let mut subjects = Vec::with_capacity(named.len());
+    for one in named {
+        let (kind, name) = match one {
+            Named::Account(name) => {
+                subjects.push(Subject::of_account(namespace, name));
+                continue;
+            }
+            Named::Object(kind, name) => (kind, name),
+        };
+        let found = gather::workload(&cluster.client, kind, namespace, name)
+            .await
+            .attempting(attempted)?;
+        let subject = match found {
+            Some(object) if kind.name == "Pod" => owners.subject(&cluster.client, object).await,
+            Some(object) => Subject::of_object(&object, namespace),
+            None => None,
+        };
+        subjects.push(subject.ok_or_else(|| missing(kind.name, namespace, name, cluster))?);
+    }
+    Ok(subjects)
+}
+
+fn missing(kind: &str, namespace: &str, name: &str, cluster: &Cluster) -> CliError {
+    let plural = if kind == "ServiceAccount" {
+        "serviceaccounts"
+    } else {
+        Kind::typed(kind).map_or("pods", |kind| kind.plural)
+    };
+    let why = format!("the Namespace {namespace} has no {kind} of this name");
+    CliError::because(ExitStatus::Failed, format!("looking for {kind} {name}"), why).next(format!(
+        "kubectl --context {} get {plural} --all-namespaces",
+        cluster.context
+    ))
+}
+
+/// The subjects of files. Their ServiceAccounts, Namespaces and Recipes count as applied.
+fn of_documents(
+    documents: &[Document],
+    namespace: &str,
+    world: &mut World,
+) -> Result<Vec<Subject>, CliError> {
+    for object in documents.iter().flat_map(Document::objects) {
+        world
+            .learn(object, namespace)
+            .map_err(|why| CliError::because(ExitStatus::Usage, "reading manifests", why))?;
+    }
+    let objects = documents.iter().flat_map(Document::objects);
+    let subjects: Vec<Subject> = objects
+        .filter_map(|object| Subject::of_object(object, namespace))
+        .collect();
+    if subjects.is_empty() {
+        let why = "none of the documents is a Pod, a ServiceAccount or a workload with a Pod template";
+        return Err(
+            CliError::because(ExitStatus::Usage, "reading manifests", why).next("irsa-emu explain --help")
+        );
+    }
+    Ok(subjects)
+}
+
+/// The Pods that run as a ServiceAccount.
+async fn pods_of(cluster: &Cluster, world: &World, account: &Subject) -> Result<Vec<PodLine>, kube::Error> {
+    let mut owners = gather::Owners::default();
+    let mut lines = Vec::new();
+    let fields = format!("spec.serviceAccountName={}", account.name);
+    for pod in gather::pods(&cluster.client, Some(&account.namespace), &fields).await? {
+        let Some(subject) = owners.subject(&cluster.client, pod).await else {
+            continue;
+        };
+        let explained = judge::judge(&subject, world);
+        lines.push(PodLine {
+            name: explained.name,
+            credentials: explained.credentials,
+            summary: explained.summary,
+        });
+    }
+    Ok(lines)
+}

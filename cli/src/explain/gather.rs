@@ -1,0 +1,295 @@
+//! Gathers what a judgement looks at: from the cluster, and from the emulator's IAM.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+use irsa_emu_core::contract::{
+    NAMESPACE, POD_IDENTITIES, POD_IDENTITIES_ENTRY, ROLE_MAP, ROLE_MAP_ENTRY, WEBHOOK, WEBHOOK_CONFIGURATION,
+};
+use irsa_emu_core::grant::{GrantTables, PodIdentities, RoleMap};
+use irsa_emu_core::role_arn::RoleArn;
+use irsa_emu_core::rules::RecipeRules;
+use irsa_emu_core::trust_policy;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::{Api, Client, Resource};
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::subject::{KINDS, Kind, Live, Subject, of_template};
+use super::world::{Registration, Role, World, rules_of};
+use crate::checks::Surroundings;
+use crate::checks::aws::{get, role};
+use crate::manifests::Settings;
+use crate::recipe::installed;
+
+/// What an install decides with; `None` where the cluster has none.
+pub async fn world(client: &Client, kubectl: String) -> Result<Option<World>, kube::Error> {
+    let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
+    let registrations = Api::<MutatingWebhookConfiguration>::all(client.clone());
+    let (deployment, registration, tables, rules, provider) = tokio::try_join!(
+        deployments.get_opt(WEBHOOK),
+        registrations.get_metadata_opt(WEBHOOK_CONFIGURATION),
+        tables(client),
+        rules(client),
+        async { Ok(provider(client).await) },
+    )?;
+    let Some(settings) = deployment.as_ref().and_then(Settings::read) else {
+        return Ok(None);
+    };
+    let since = registration.map(|found| {
+        let value = serde_json::to_value(found.metadata.creation_timestamp).unwrap_or_default();
+        value.as_str().unwrap_or_default().to_owned()
+    });
+    Ok(Some(World {
+        registration: since.map_or(Registration::Missing, Registration::Since),
+        tables,
+        rules,
+        provider,
+        time_keys: time_keys(OffsetDateTime::now_utc()),
+        kubectl,
+        ..World::new(settings)
+    }))
+}
+
+async fn tables(client: &Client) -> Result<GrantTables, kube::Error> {
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE);
+    let entry = async |name: &str, entry: &str| {
+        let found = maps.get_opt(name).await?;
+        Ok::<_, kube::Error>(found.and_then(|map| map.data?.remove(entry)))
+    };
+    let roles = entry(ROLE_MAP, ROLE_MAP_ENTRY).await?;
+    let identities = entry(POD_IDENTITIES, POD_IDENTITIES_ENTRY).await?;
+    // What cannot be read the webhook does not follow either; it says so in its log.
+    Ok(GrantTables {
+        role_map: roles
+            .and_then(|text| RoleMap::parse(&text).ok())
+            .map(|(map, _)| map)
+            .unwrap_or_default(),
+        pod_identities: identities
+            .and_then(|text| PodIdentities::parse(text.as_bytes()).ok())
+            .unwrap_or_default(),
+    })
+}
+
+async fn rules(client: &Client) -> Result<Vec<RecipeRules>, kube::Error> {
+    let recipes = installed::list(client).await?;
+    Ok(recipes.iter().map(rules_of).collect())
+}
+
+/// The issuer of the cluster's tokens, without its scheme.
+async fn provider(client: &Client) -> Option<String> {
+    let discovery: Value = get(client, "/.well-known/openid-configuration").await.ok()?;
+    let issuer = discovery["issuer"].as_str()?;
+    Some(issuer.strip_prefix("https://").unwrap_or(issuer).to_owned())
+}
+
+/// The condition keys of the time.
+fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
+    let whole = now.replace_nanosecond(0).unwrap_or(now);
+    trust_policy::time_keys(whole.format(&Rfc3339).unwrap_or_default(), now.unix_timestamp())
+}
+
+/// Learns of the ServiceAccounts and Namespaces of subjects, where it does not know of them already.
+pub async fn accounts(client: &Client, world: &mut World, subjects: &[Subject]) -> Result<(), kube::Error> {
+    let pairs: BTreeSet<(&str, &str)> = subjects
+        .iter()
+        .map(|subject| (subject.namespace.as_str(), subject.service_account()))
+        .collect();
+    for (namespace, name) in pairs {
+        if world.account(namespace, name).is_none() {
+            learn::<ServiceAccount>(client, world, Some(namespace), name).await?;
+        }
+        if !world.namespaces.contains_key(namespace) {
+            learn::<Namespace>(client, world, None, namespace).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn learn<K: Resource<DynamicType = ()>>(
+    client: &Client,
+    world: &mut World,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<(), kube::Error> {
+    let resource = ApiResource::erase::<K>(&());
+    if let Some(object) = object(client, &resource, namespace, name).await? {
+        // Neither of these kinds can be unreadable: the API server has checked them.
+        let _ = world.learn(&object, namespace.unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Learns of every ServiceAccount and Namespace.
+pub async fn all_accounts(client: &Client, world: &mut World) -> Result<(), kube::Error> {
+    let kinds = [
+        ApiResource::erase::<ServiceAccount>(&()),
+        ApiResource::erase::<Namespace>(&()),
+    ];
+    for resource in kinds {
+        for object in list(client, &resource, None, &ListParams::default()).await? {
+            let _ = world.learn(&object, "");
+        }
+    }
+    Ok(())
+}
+
+/// The Pods of one Namespace, or of all, as the API server has them.
+pub async fn pods(client: &Client, namespace: Option<&str>, fields: &str) -> Result<Vec<Value>, kube::Error> {
+    let mut params = ListParams::default();
+    if !fields.is_empty() {
+        params = params.fields(fields);
+    }
+    list(client, &resource_of(&KINDS[0]), namespace, &params).await
+}
+
+/// An object of a kind that is, or makes, Pods.
+pub async fn workload(
+    client: &Client,
+    kind: &Kind,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Value>, kube::Error> {
+    object(client, &resource_of(kind), Some(namespace), name).await
+}
+
+/// Looks up who made Pods, each owner once.
+#[derive(Default)]
+pub struct Owners(BTreeMap<(String, String, String), Option<Value>>);
+
+impl Owners {
+    /// The subject of a Pod that runs.
+    pub async fn subject(&mut self, client: &Client, pod: Value) -> Option<Subject> {
+        let namespace = pod["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or("default")
+            .to_owned();
+        let mut live = Live::default();
+        let mut owner = self.controller(client, &pod, &namespace).await;
+        if let Some((kind, name, found)) = owner.take() {
+            let template = found.as_ref().and_then(|found| found.pointer("/spec/template"));
+            live.successor = template.map(|template| of_template(template, &namespace));
+            let above = match &found {
+                Some(found) => self.controller(client, found, &namespace).await,
+                None => None,
+            };
+            live.workload = Some(above.map_or((kind, name), |(kind, name, _)| (kind, name)));
+        }
+        Some(Subject {
+            live: Some(live),
+            ..Subject::of_object(&pod, &namespace)?
+        })
+    }
+
+    /// Kind and name of an object's controller, and itself where it can be read.
+    async fn controller(
+        &mut self,
+        client: &Client,
+        object_of: &Value,
+        namespace: &str,
+    ) -> Option<(String, String, Option<Value>)> {
+        let references = object_of["metadata"]["ownerReferences"].as_array()?;
+        let owner = references.iter().find(|owner| owner["controller"] == true)?;
+        let text = |name: &str| owner[name].as_str().unwrap_or_default().to_owned();
+        let (api_version, kind, name) = (text("apiVersion"), text("kind"), text("name"));
+        let key = (namespace.to_owned(), kind.clone(), name.clone());
+        if !self.0.contains_key(&key) {
+            let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+            let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
+            // Who may not read it still learns its name.
+            let found = object(client, &resource, Some(namespace), &name)
+                .await
+                .ok()
+                .flatten();
+            self.0.insert(key.clone(), found);
+        }
+        Some((kind, name, self.0.get(&key).cloned().flatten()))
+    }
+}
+
+/// Asks the emulator for the roles of subjects.
+pub async fn roles(surroundings: &Surroundings<'_>, world: &mut World, subjects: &[Subject]) {
+    let wanted: BTreeSet<String> = subjects
+        .iter()
+        .filter_map(|subject| {
+            let (grant, _) = world.grant(&subject.namespace, subject.service_account())?;
+            grant.role_arn().map(str::to_owned)
+        })
+        .collect();
+    let wanted: Vec<RoleArn> = wanted
+        .iter()
+        .filter_map(|text| RoleArn::parse(text).ok())
+        .collect();
+    if wanted.is_empty() || world.settings.inject.emulator_url.is_none() {
+        return;
+    }
+    let url = match surroundings.emulator().await {
+        Ok(url) => Ok(url.to_owned()),
+        Err(trouble) => Err(format!(
+            "the emulator cannot be reached from here: {}",
+            trouble.message
+        )),
+    };
+    let asked = wanted.iter().map(async |arn| {
+        let answer = match &url {
+            Ok(url) => role(url, arn).await,
+            Err(why) => Err(why.clone()),
+        };
+        let known = match answer {
+            Ok(Some(found)) => Role::Found {
+                arn: found.arn,
+                trust: found.trust,
+            },
+            Ok(None) => Role::Missing,
+            Err(why) => Role::NotAsked(why),
+        };
+        (arn.to_string(), known)
+    });
+    world.roles.extend(join_all(asked).await);
+}
+
+fn resource_of(kind: &Kind) -> ApiResource {
+    let (group, version) = kind.api_version.split_once('/').unwrap_or(("", kind.api_version));
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind.name), kind.plural)
+}
+
+fn api(client: &Client, resource: &ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+        None => Api::all_with(client.clone(), resource),
+    }
+}
+
+async fn object(
+    client: &Client,
+    resource: &ApiResource,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<Option<Value>, kube::Error> {
+    let found = api(client, resource, namespace).get_opt(name).await?;
+    Ok(found.map(|found| typed(&found, resource)))
+}
+
+async fn list(
+    client: &Client,
+    resource: &ApiResource,
+    namespace: Option<&str>,
+    params: &ListParams,
+) -> Result<Vec<Value>, kube::Error> {
+    let found = api(client, resource, namespace).list(params).await?;
+    Ok(found.items.iter().map(|item| typed(item, resource)).collect())
+}
+
+/// The object with its kind, which the API server leaves out of the items of a list.
+fn typed(object: &DynamicObject, resource: &ApiResource) -> Value {
+    let mut value = serde_json::to_value(object).unwrap_or_default();
+    if value.is_object() {
+        value["apiVersion"] = resource.api_version.clone().into();
+        value["kind"] = resource.kind.clone().into();
+    }
+    value
+}

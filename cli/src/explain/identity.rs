@@ -1,0 +1,195 @@
+//! Whether STS would let a Pod in: the role, and what its trust policy says of the ServiceAccount.
+
+use std::collections::BTreeMap;
+
+use irsa_emu_core::contract::ROLE_ARN;
+use irsa_emu_core::grant::Grant;
+use irsa_emu_core::role_arn::RoleArn;
+use irsa_emu_core::trust_policy::{TrustPolicy, WebIdentityRequest, evaluate};
+
+use super::Identity;
+use super::findings::Finding;
+use super::world::{Role, World};
+
+/// Session name of the request that is imagined; SDKs choose their own.
+const SESSION: &str = "irsa-emu-explain";
+
+/// What STS would say to a Pod of a ServiceAccount that asks for its role.
+pub(super) fn ask(
+    world: &World,
+    grant: &Grant,
+    role: &str,
+    (namespace, account): (&str, &str),
+) -> (Identity, Vec<Finding>) {
+    let asking = Asking {
+        world,
+        grant,
+        namespace,
+        account,
+        subject: format!("system:serviceaccount:{namespace}:{account}"),
+    };
+    let said = match RoleArn::parse(role) {
+        Ok(arn) => asking.for_role(role, &arn),
+        Err(problem) => {
+            let message = format!("{problem}; STS refuses it, here as on AWS");
+            let fix = asking.annotate("arn:aws:iam::ACCOUNT:role/NAME");
+            Said::not_asked(Some(Finding::error("role-invalid", message, fix)))
+        }
+    };
+    let identity = Identity {
+        role: role.to_owned(),
+        subject: asking.subject,
+        issuer: world.provider.clone(),
+        state: said.state,
+        trusted: said.trusted,
+        decision: said.decision,
+    };
+    (identity, said.findings)
+}
+
+/// Who asks for a role.
+struct Asking<'a> {
+    world: &'a World,
+    grant: &'a Grant,
+    namespace: &'a str,
+    account: &'a str,
+    subject: String,
+}
+
+/// What comes of it.
+struct Said {
+    state: &'static str,
+    trusted: Option<bool>,
+    decision: Option<String>,
+    findings: Vec<Finding>,
+}
+
+impl Said {
+    fn new(state: &'static str, trusted: Option<bool>, findings: impl IntoIterator<Item = Finding>) -> Self {
+        Self {
+            state,
+            trusted,
+            decision: None,
+            findings: findings.into_iter().collect(),
+        }
+    }
+
+    fn not_asked(finding: Option<Finding>) -> Self {
+        Self::new("not-asked", None, finding)
+    }
+}
+
+impl Asking<'_> {
+    /// Whether the role is there.
+    fn for_role(&self, written: &str, role: &RoleArn) -> Said {
+        if self.world.settings.inject.emulator_url.is_none() {
+            let message = "real AWS decides whether the role may be assumed; what it says stands in the log of the webhook";
+            return Said::not_asked(Some(Finding::note("real-aws", message)));
+        }
+        match self.world.roles.get(written) {
+            None => Said::not_asked(None),
+            Some(Role::NotAsked(why)) => {
+                let message =
+                    format!("whether the role exists and lets the ServiceAccount in is not known: {why}");
+                Said::not_asked(Some(Finding::note("emulator-unreachable", message)))
+            }
+            Some(Role::Missing) if self.world.settings.makes_roles => {
+                let message = format!(
+                    "the role {role} does not exist yet; irsa-emu makes it when the Pod first asks for it, with a trust policy \
+for this ServiceAccount. On EKS it would have to exist"
+                );
+                let finding = Finding::note("role-made-when-asked-for", message);
+                Said::new("made-when-asked-for", Some(true), [finding])
+            }
+            Some(Role::Missing) => {
+                let message = format!(
+                    "the role {role} does not exist in the emulator, and this install makes none (--roles strict)"
+                );
+                let finding = Finding::error("role-missing", message, create_role(role));
+                Said::new("missing", Some(false), [finding])
+            }
+            Some(Role::Found { arn, .. }) if *arn != role.to_string() => {
+                let message = format!(
+                    "the role of this name is {arn}, not {role}: IAM knows roles by their names alone"
+                );
+                let finding = Finding::error("role-other-path", message, self.annotate(arn));
+                Said::new("another", Some(false), [finding])
+            }
+            Some(Role::Found { trust, .. }) => self.trusted(role, trust),
+        }
+    }
+
+    /// Whether the role's trust policy lets the ServiceAccount in.
+    fn trusted(&self, role: &RoleArn, trust: &str) -> Said {
+        let policy = match TrustPolicy::parse(trust) {
+            Ok(policy) => policy,
+            Err(problem) => {
+                let message = format!("the role's trust policy is none that IAM accepts: {problem}");
+                let finding = Finding::error("trust-malformed", message, show_trust(role));
+                return Said::new("exists", Some(false), [finding]);
+            }
+        };
+        let Some(provider) = &self.world.provider else {
+            let message = "whether the role's trust policy lets the ServiceAccount in is not known: the API server does not tell its issuer";
+            return Said::new("exists", None, [Finding::note("issuer-unknown", message)]);
+        };
+        let decision = evaluate(
+            &policy,
+            &WebIdentityRequest {
+                role,
+                provider,
+                aliases: &self.world.settings.issuer_aliases,
+                subject: &self.subject,
+                audiences: std::slice::from_ref(&self.grant.audience),
+                session_name: SESSION,
+                claims: &BTreeMap::new(),
+                keys: &self.world.time_keys,
+            },
+        );
+        let findings = if decision.is_allowed() {
+            let open = decision
+                .warnings
+                .iter()
+                .map(|warning| Finding::warning("trust-open", format!("the role's trust policy: {warning}")));
+            open.collect()
+        } else {
+            let message = format!(
+                "the role's trust policy does not let {}/{} in: {decision}",
+                self.namespace, self.account
+            );
+            vec![Finding::error("trust-refused", message, show_trust(role))]
+        };
+        Said {
+            state: "exists",
+            trusted: Some(decision.is_allowed()),
+            decision: Some(decision.to_string()),
+            findings,
+        }
+    }
+
+    /// The command that gives the ServiceAccount another role.
+    fn annotate(&self, role: &str) -> String {
+        format!(
+            "{} -n {} annotate --overwrite serviceaccount {} {}/{ROLE_ARN}={role}",
+            self.world.kubectl, self.namespace, self.account, self.world.settings.grants.annotation_prefix
+        )
+    }
+}
+
+/// What shows a role's trust policy. LocalStack takes the account from the access key.
+fn show_trust(role: &RoleArn) -> String {
+    format!(
+        "eval \"$(irsa-emu env)\" && AWS_ACCESS_KEY_ID={} aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument",
+        role.account(),
+        role.name()
+    )
+}
+
+fn create_role(role: &RoleArn) -> String {
+    format!(
+        "eval \"$(irsa-emu env)\" && AWS_ACCESS_KEY_ID={} aws iam create-role --role-name {} --path {} --assume-role-policy-document file://trust.json",
+        role.account(),
+        role.name(),
+        role.path()
+    )
+}

@@ -1,0 +1,197 @@
+//! Judges a subject: what the webhook does with its Pod, what a Pod that runs lacks, and what STS would say. Pure: the core
+//! decides exactly as it does in the webhook, and this puts words to it.
+
+mod compare;
+mod planned;
+
+use std::collections::BTreeMap;
+
+use irsa_emu_core::contract::{DELIVERY, POD_IDENTITIES, ROLE_ARN, ROLE_MAP};
+use irsa_emu_core::grant::{Grant, GrantSource, mistakes_of_service_account};
+use irsa_emu_core::plan::PlanInput;
+use irsa_emu_core::pod_view::PodView;
+use irsa_emu_core::role_arn::RoleArn;
+use irsa_emu_core::rules::{RuleEffect, RuleSources, effect_of, sources_of};
+
+use super::findings::{About, Finding, Level};
+use super::live::Now;
+use super::subject::Subject;
+use super::world::{Account, World};
+use super::{Credentials, Explanation, Granted, Identity, identity};
+
+/// Judges a subject by what is known.
+#[must_use]
+pub fn judge(subject: &Subject, world: &World) -> Explanation {
+    let case = Case::new(subject, world);
+    let now = subject.live.as_ref().map(|_| Now::read(&subject.pod));
+    let (planned, mut findings) = case.planned(now.as_ref());
+    if now.as_ref().is_some_and(Now::is_injected) {
+        // What it has nobody takes away; what is in the way now is in the way of the next one.
+        for finding in &mut findings {
+            finding.level = finding.level.max(Level::Warning);
+        }
+    }
+    let identity = case.identity(&mut findings);
+    if let (Some(now), Some(live)) = (&now, &subject.live) {
+        case.compare(now, live, planned.outcome == "injected", &mut findings);
+    }
+    findings.sort_by_key(|finding| finding.level);
+    let credentials = credentials(&findings, identity.as_ref());
+    Explanation {
+        kind: subject.kind.clone(),
+        namespace: subject.namespace.clone(),
+        name: subject.name.clone(),
+        service_account: case.account_name.to_owned(),
+        credentials,
+        summary: case.summary(credentials, &findings),
+        findings,
+        now,
+        grant: case.granted(),
+        if_created_now: planned,
+        identity,
+        pods: Vec::new(),
+    }
+}
+
+fn credentials(findings: &[Finding], identity: Option<&Identity>) -> Credentials {
+    if findings.iter().any(|finding| finding.level == Level::Error) {
+        return Credentials::No;
+    }
+    match identity.map(|identity| identity.trusted) {
+        Some(None) => Credentials::Unknown,
+        _ => Credentials::Yes,
+    }
+}
+
+/// One subject with what concerns it.
+struct Case<'a> {
+    subject: &'a Subject,
+    world: &'a World,
+    namespace: &'a str,
+    account_name: &'a str,
+    account: Option<&'a Account>,
+    grant: Option<(Grant, GrantSource)>,
+    effect: RuleEffect,
+    sources: RuleSources,
+}
+
+impl<'a> Case<'a> {
+    fn new(subject: &'a Subject, world: &'a World) -> Self {
+        let (namespace, account_name) = (subject.namespace.as_str(), subject.service_account());
+        let emulator = world.settings.inject.emulator_url.as_deref();
+        Self {
+            subject,
+            world,
+            namespace,
+            account_name,
+            account: world.account(namespace, account_name),
+            grant: world.grant(namespace, account_name),
+            effect: effect_of(&world.rules, namespace, account_name, emulator),
+            sources: sources_of(&world.rules, namespace, account_name, emulator),
+        }
+    }
+
+    fn about(&self) -> About<'_> {
+        About {
+            kubectl: &self.world.kubectl,
+            namespace: self.namespace,
+            account: self.account_name,
+            prefix: &self.world.settings.grants.annotation_prefix,
+        }
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        self.world
+            .namespaces
+            .get(self.namespace)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Asks the core about a Pod.
+    fn with_input<T>(&self, pod: &PodView<'_>, ask: impl FnOnce(&PlanInput<'_>) -> T) -> T {
+        let labels = self.labels();
+        ask(&PlanInput {
+            pod,
+            service_account: self.account.map(|account| &account.annotations),
+            grant: self.grant.as_ref().map(|(grant, _)| grant),
+            namespace_delivery: labels.get(DELIVERY).map(String::as_str),
+            effect: &self.effect,
+            config: &self.world.settings.inject,
+            jitter: 0,
+        })
+    }
+
+    /// What STS would say.
+    fn identity(&self, findings: &mut Vec<Finding>) -> Option<Identity> {
+        let (grant, _) = self.grant.as_ref()?;
+        let Some(role) = grant.role_arn() else {
+            findings.push(Finding::error(
+                "pod-identity-agent",
+                "EKS Pod Identity is chosen, and no agent answers at its address here, so there are no credentials",
+                format!(
+                    "{} -n {} edit configmap {POD_IDENTITIES}, and annotate the ServiceAccount with a role instead",
+                    self.world.kubectl, self.world.settings.namespace
+                ),
+            ));
+            return None;
+        };
+        let (identity, found) = identity::ask(self.world, grant, role, (self.namespace, self.account_name));
+        findings.extend(found);
+        Some(identity)
+    }
+
+    /// The command that gives the ServiceAccount a role: the one that stands under a wrong key, where there is one.
+    fn annotate(&self) -> String {
+        let prefix = &self.world.settings.grants.annotation_prefix;
+        let annotations = self.account.map(|account| &account.annotations);
+        let mistaken = annotations.into_iter().flatten().find(|(key, value)| {
+            let one = BTreeMap::from([((*key).clone(), (*value).clone())]);
+            RoleArn::parse(value).is_ok() && !mistakes_of_service_account(&one, prefix).is_empty()
+        });
+        let role = mistaken.map_or("arn:aws:iam::ACCOUNT:role/NAME", |(_, value)| value.as_str());
+        format!(
+            "{} -n {} annotate serviceaccount {} {prefix}/{ROLE_ARN}={role}",
+            self.world.kubectl, self.namespace, self.account_name
+        )
+    }
+
+    fn granted(&self) -> Option<Granted> {
+        let (grant, source) = self.grant.as_ref()?;
+        let prefix = &self.world.settings.grants.annotation_prefix;
+        let own = &self.world.settings.namespace;
+        Some(Granted {
+            role: grant.role_arn().map(str::to_owned),
+            written_in: match source {
+                GrantSource::Annotation => format!("the ServiceAccount's annotation {prefix}/{ROLE_ARN}"),
+                GrantSource::RoleMap => format!("the ConfigMap {own}/{ROLE_MAP}"),
+                GrantSource::Association => format!("the ConfigMap {own}/{POD_IDENTITIES}"),
+            },
+            audience: grant.audience.clone(),
+            token_expiration: grant.token_expiration,
+        })
+    }
+
+    fn summary(&self, credentials: Credentials, findings: &[Finding]) -> String {
+        let runs = self.subject.live.is_some();
+        let role = self
+            .grant
+            .as_ref()
+            .and_then(|(grant, _)| grant.role_arn())
+            .unwrap_or_default();
+        match credentials {
+            Credentials::Yes if runs => format!("it has the credentials of {role}"),
+            Credentials::Yes if self.subject.kind == "Pod" => {
+                format!("it would get the credentials of {role}")
+            }
+            Credentials::Yes => format!("its Pods get the credentials of {role}"),
+            Credentials::Unknown => {
+                format!("it is injected for {role}; whether STS lets it in is not known")
+            }
+            Credentials::No => {
+                let why = findings.first().map_or("", |finding| finding.message.as_str());
+                format!("no credentials: {why}")
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What is known of a cluster, or of a set of files: everything that a judgement looks at.
+
+use std::collections::BTreeMap;
+
+use irsa_emu_core::grant::{Grant, GrantSource, GrantTables, sourced_grant};
+use irsa_emu_core::recipe::Recipe;
+use irsa_emu_core::rules::RecipeRules;
+use serde_json::Value;
+
+use crate::manifests::Settings;
+
+/// What is known.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// How the install decides.
+    pub settings: Settings,
+    /// The registration of the webhook.
+    pub registration: Registration,
+    /// The `ConfigMap`s that name roles.
+    pub tables: GrantTables,
+    /// The injection rules of all Recipes.
+    pub rules: Vec<RecipeRules>,
+    /// The issuer of the cluster's tokens, without its scheme.
+    pub provider: Option<String>,
+    /// Labels by Namespace.
+    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    /// ServiceAccounts by Namespace and name.
+    pub accounts: BTreeMap<(String, String), Account>,
+    /// What the emulator says of roles, by ARN.
+    pub roles: BTreeMap<String, Role>,
+    /// The condition keys of the time of a request.
+    pub time_keys: BTreeMap<String, Vec<String>>,
+    /// `kubectl`, for this cluster.
+    pub kubectl: String,
+}
+
+/// The registration of the webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registration {
+    /// Nobody was asked.
+    Unknown,
+    /// There is none.
+    Missing,
+    /// It is there since then (RFC 3339, as Kubernetes writes it).
+    Since(String),
+}
+
+/// A ServiceAccount that exists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// When the annotation that names the role was last written (RFC 3339, as Kubernetes writes it).
+    pub annotated: Option<String>,
+}
+
+/// What the emulator says of a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// It exists.
+    Found {
+        /// Its own ARN.
+        arn: String,
+        /// Its trust policy.
+        trust: String,
+    },
+    /// It does not.
+    Missing,
+    /// The emulator could not be asked, and why.
+    NotAsked(String),
+}
+
+impl World {
+    /// A world of which nothing is known but how the install decides.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            registration: Registration::Unknown,
+            tables: GrantTables::default(),
+            rules: Vec::new(),
+            provider: None,
+            namespaces: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            time_keys: BTreeMap::new(),
+            kubectl: "kubectl".to_owned(),
+        }
+    }
+
+    /// A ServiceAccount, unless it is missing.
+    #[must_use]
+    pub fn account(&self, namespace: &str, name: &str) -> Option<&Account> {
+        self.accounts.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// What a ServiceAccount grants, and where that is written.
+    #[must_use]
+    pub fn grant(&self, namespace: &str, name: &str) -> Option<(Grant, GrantSource)> {
+        let annotations = self.account(namespace, name).map(|account| &account.annotations);
+        sourced_grant(namespace, name, annotations, &self.tables, &self.settings.grants)
+    }
+
+    /// Takes in an object that says something about others: a ServiceAccount, a Namespace, a Recipe. Answers with what is
+    /// wrong with it, if it is one of these and cannot be read.
+    pub fn learn(&mut self, object: &Value, default_namespace: &str) -> Result<(), String> {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+        let name = text("/metadata/name").unwrap_or_default().to_owned();
+        match (
+            text("/apiVersion").unwrap_or_default(),
+            text("/kind").unwrap_or_default(),
+        ) {
+            ("v1", "ServiceAccount") => {
+                let namespace = text("/metadata/namespace")
+                    .unwrap_or(default_namespace)
+                    .to_owned();
+                let account = Account::read(object, &self.settings.grants.annotation_prefix);
+                self.accounts.insert((namespace, name), account);
+            }
+            ("v1", "Namespace") => {
+                self.namespaces.insert(name, texts(object, "/metadata/labels"));
+            }
+            (group, "Recipe") if group.starts_with("irsa-emu.dev/") => {
+                let recipe: Recipe = serde_json::from_value(object.clone())
+                    .map_err(|error| format!("Recipe {name} cannot be read: {error}"))?;
+                self.rules.retain(|rules| rules.recipe != name);
+                self.rules.push(rules_of(&recipe));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The injection rules of a Recipe.
+#[must_use]
+pub fn rules_of(recipe: &Recipe) -> RecipeRules {
+    RecipeRules {
+        recipe: recipe.metadata.name.clone().unwrap_or_default(),
+        region: Some(recipe.spec.region.clone()),
+        rules: recipe.spec.inject.clone(),
+    }
+}
+
+impl Account {
+    /// Reads a ServiceAccount. `prefix` is that of the annotations.
+    #[must_use]
+    pub fn read(object: &Value, prefix: &str) -> Self {
+        let role = format!("f:{prefix}/{}", irsa_emu_core::contract::ROLE_ARN);
+        let writes = |entry: &&Value| entry["fieldsV1"]["f:metadata"]["f:annotations"][&role].is_object();
+        let entries = object
+            .pointer("/metadata/managedFields")
+            .and_then(Value::as_array);
+        let written = entries
+            .into_iter()
+            .flatten()
+            .filter(writes)
+            .filter_map(|entry| entry["time"].as_str())
+            .max();
+        Self {
+            annotations: texts(object, "/metadata/annotations"),
+            annotated: written.map(str::to_owned),
+        }
+    }
+}
+
+/// The strings of an object's member.
+fn texts(object: &Value, pointer: &str) -> BTreeMap<String, String> {
+    let members = object.pointer(pointer).and_then(Value::as_object);
+    members
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
