@@ -83,6 +83,8 @@ pub enum ProgressMode {
     Tty,
     /// A line for each change, and a sign of life every 15 seconds.
     Plain,
+    /// A JSON object for each change, and for every message.
+    Json,
     /// Nothing but errors.
     Quiet,
 }
@@ -97,6 +99,16 @@ pub enum ColorMode {
     Always,
     /// Never.
     Never,
+}
+
+impl From<ColorMode> for clap::ColorChoice {
+    fn from(mode: ColorMode) -> Self {
+        match mode {
+            ColorMode::Auto => Self::Auto,
+            ColorMode::Always => Self::Always,
+            ColorMode::Never => Self::Never,
+        }
+    }
 }
 
 /// The commands.

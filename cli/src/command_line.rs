@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::builder::{FalseyValueParser, Resettable};
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
 
-use crate::args::Cli;
+use crate::args::{Cli, ColorMode, ProgressMode};
 use crate::config::{Choice, Config, Key};
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::{self, Output};
+use crate::printer::Printer;
 
 /// What every variable begins with.
 const PREFIX: &str = "IRSA_EMU";
@@ -33,35 +34,59 @@ pub struct CommandLine {
 
 /// A command line that is not carried out.
 #[derive(Debug)]
-pub enum Refusal {
+pub struct Refusal {
+    /// Why not.
+    pub why: Why,
+    /// Where the answer goes.
+    pub output: Output,
+    /// Where the message goes.
+    pub printer: Printer,
+}
+
+/// Why a command line is not carried out.
+#[derive(Debug)]
+pub enum Why {
     /// It asks for help, or is wrong.
-    Words(clap::Error, Output),
+    Words(clap::Error),
     /// A file is wrong.
-    Config(CliError, Output),
+    Config(CliError),
 }
 
 /// Reads a command line; its first word is the program.
 pub fn read(words: &[OsString]) -> Result<CommandLine, Box<Refusal>> {
-    let command = || named_as_called(command(), words.first());
-    let refused = |error: clap::Error| {
+    let rest = words.get(1..).unwrap_or_default();
+    let color = looked_up(rest, "--color", "IRSA_EMU_COLOR").unwrap_or(ColorMode::Auto);
+    let command = || named_as_called(command(), words.first()).color(color.into());
+    let refused = |why: Why| {
+        let progress = looked_up(rest, "--progress", "IRSA_EMU_PROGRESS").unwrap_or(ProgressMode::Auto);
         let variable = std::env::var(OUTPUT_VARIABLE).ok();
-        let rest = words.get(1..).unwrap_or_default();
-        Box::new(Refusal::Words(error, Output::of_words(rest, variable.as_deref())))
+        Box::new(Refusal {
+            why,
+            output: Output::of_words(rest, variable.as_deref()),
+            printer: Printer::new(color, progress),
+        })
     };
-    let given = command().try_get_matches_from(words).map_err(refused)?;
-    let global = Cli::from_arg_matches(&given).map_err(refused)?.global;
+    let wrong = |error: clap::Error| refused(Why::Words(error));
+    let given = command().try_get_matches_from(words).map_err(wrong)?;
+    let global = Cli::from_arg_matches(&given).map_err(wrong)?.global;
     let config = Config::load(&Choice::here(global.no_config, global.config))
-        .map_err(|error| Box::new(Refusal::Config(error.into(), Output::of(&given))))?;
+        .map_err(|error| refused(Why::Config(error.into())))?;
     let matches = config
         .lay_below(command(), &given)
         .try_get_matches_from(words)
-        .map_err(refused)?;
+        .map_err(wrong)?;
     Ok(CommandLine {
-        cli: Cli::from_arg_matches(&matches).map_err(refused)?,
+        cli: Cli::from_arg_matches(&matches).map_err(wrong)?,
         output: Output::of(&matches),
         config,
         matches,
     })
+}
+
+/// A choice in words that the parser may refuse, or in its variable.
+fn looked_up<T: ValueEnum>(words: &[OsString], long: &str, variable: &str) -> Option<T> {
+    let typed = output::value_in(words, long, None).map(ToOwned::to_owned);
+    T::from_str(&typed.or_else(|| std::env::var(variable).ok())?, false).ok()
 }
 
 /// What a verb would see if it were called without a flag.

@@ -14,6 +14,7 @@ pub mod documents;
 pub mod error;
 pub mod exec;
 pub mod explain;
+pub mod github;
 pub mod images;
 pub mod manifests;
 pub mod output;
@@ -29,8 +30,8 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::args::{ColorMode, ProgressMode, Verb};
-use crate::command_line::{CommandLine, Refusal};
+use crate::args::{ProgressMode, Verb};
+use crate::command_line::{CommandLine, Refusal, Why};
 use crate::error::{CliError, ExitStatus};
 use crate::output::Output;
 use crate::printer::Printer;
@@ -41,7 +42,7 @@ pub fn main() -> ExitStatus {
     let words: Vec<OsString> = std::env::args_os().collect();
     let line = match command_line::read(&words) {
         Ok(line) => line,
-        Err(refusal) => return refuse(&refusal),
+        Err(refusal) => return refuse(*refusal),
     };
     let CommandLine {
         cli,
@@ -57,7 +58,7 @@ pub fn main() -> ExitStatus {
         .build();
     let result = match runtime {
         Ok(runtime) => {
-            start_log(cli.global.verbose);
+            start_log(cli.global.verbose, printer.mode());
             let result = runtime.block_on(async {
                 let app = App::new(cli.global, printer.clone(), Arc::clone(&output), config, matches)?;
                 Box::pin(run(cli.verb, &app)).await
@@ -82,30 +83,32 @@ fn end(result: Result<ExitStatus, CliError>, printer: &Printer, output: &Output)
     })
 }
 
-fn refuse(refusal: &Refusal) -> ExitStatus {
-    let printer = Printer::new(ColorMode::Auto, ProgressMode::Auto);
-    match refusal {
-        Refusal::Words(error, output) => {
-            // Clap prints help and version to stdout, and mistakes to stderr.
-            let _ = error.print();
-            if !error.use_stderr() {
-                return ExitStatus::Ok;
-            }
-            let message = error.to_string();
+fn refuse(refusal: Refusal) -> ExitStatus {
+    let Refusal { why, output, printer } = refusal;
+    let error = match why {
+        Why::Config(error) => error,
+        // Clap prints help and version to stdout, and mistakes to stderr.
+        Why::Words(words) if !words.use_stderr() => {
+            let _ = words.print();
+            return ExitStatus::Ok;
+        }
+        Why::Words(words) => {
+            let message = words.to_string();
             let message = message.strip_prefix("error: ").unwrap_or(&message);
-            if let Some(envelope) = output.refusal(message.lines().next().unwrap_or_default()) {
-                printer.data(&envelope);
+            let first = message.lines().next().unwrap_or_default();
+            let error = CliError::because(ExitStatus::Usage, "reading the command line", first);
+            // Clap knows better than we how to show what was meant.
+            if printer.mode() != ProgressMode::Json {
+                let _ = words.print();
+                if let Some(envelope) = output.envelope(Some(&error), &[]) {
+                    printer.data(&envelope);
+                }
+                return ExitStatus::Usage;
             }
-            ExitStatus::Usage
+            error
         }
-        Refusal::Config(error, output) => {
-            if let Some(envelope) = output.envelope(Some(error), &[]) {
-                printer.data(&envelope);
-            }
-            printer.error(error);
-            error.exit()
-        }
-    }
+    };
+    end(Err(error), &printer, &output)
 }
 
 async fn run(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
@@ -136,7 +139,7 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
     }
 }
 
-fn start_log(verbose: u8) {
+fn start_log(verbose: u8, progress: ProgressMode) {
     let level = match verbose {
         0 => return,
         1 => "irsa_emu=debug",
@@ -145,8 +148,11 @@ fn start_log(verbose: u8) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(level)
-        .finish();
+        .with_env_filter(level);
     // Fails only where a subscriber is set already.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = if progress == ProgressMode::Json {
+        tracing::subscriber::set_global_default(subscriber.json().finish())
+    } else {
+        tracing::subscriber::set_global_default(subscriber.finish())
+    };
 }

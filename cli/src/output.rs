@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{CliError, ExitStatus};
+use crate::error::CliError;
 
 /// The version of the envelope.
 const SCHEMA_VERSION: u32 = 1;
@@ -42,7 +42,7 @@ struct Envelope<'a> {
     status: &'static str,
     data: Option<Value>,
     warnings: &'a [String],
-    error: Option<&'a Value>,
+    error: Option<Value>,
 }
 
 /// Where the answer of one command goes.
@@ -70,19 +70,8 @@ impl Output {
     /// For a command line that was not understood.
     #[must_use]
     pub fn of_words(words: &[OsString], variable: Option<&str>) -> Self {
-        let mut asked = variable;
-        let mut words = words.iter().filter_map(|word| word.to_str());
-        while let Some(word) = words.next() {
-            asked = match word {
-                "--" => break,
-                "-o" | "--output" => words.next(),
-                _ => word
-                    .strip_prefix("--output=")
-                    .or_else(|| word.strip_prefix("-o"))
-                    .or(asked),
-            };
-        }
-        Self::new(String::new(), asked)
+        let asked = value_in(words, "--output", Some("-o"));
+        Self::new(String::new(), asked.or(variable))
     }
 
     fn new(command: String, asked: Option<&str>) -> Self {
@@ -114,17 +103,6 @@ impl Output {
     #[must_use]
     pub fn envelope(&self, error: Option<&CliError>, warnings: &[String]) -> Option<String> {
         let error = error.map(CliError::to_json);
-        self.write(error.as_ref(), warnings)
-    }
-
-    /// The envelope for a command line that was not understood.
-    #[must_use]
-    pub fn refusal(&self, message: &str) -> Option<String> {
-        let error = CliError::because(ExitStatus::Usage, "reading the command line", message);
-        self.write(Some(&error.to_json()), &[])
-    }
-
-    fn write(&self, error: Option<&Value>, warnings: &[String]) -> Option<String> {
         let data = self.data.lock().unwrap_or_else(PoisonError::into_inner).take();
         if self.is_text() || (data.is_none() && error.is_none()) {
             return None;
@@ -146,9 +124,31 @@ impl Output {
     }
 }
 
+/// The value of an option in words that the parser refuses.
+#[must_use]
+pub fn value_in<'a>(words: &'a [OsString], long: &str, short: Option<&str>) -> Option<&'a str> {
+    let mut found = None;
+    let mut words = words.iter().filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        if word == "--" {
+            break;
+        }
+        if word == long || Some(word) == short {
+            found = words.next().or(found);
+            continue;
+        }
+        let joined = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('='));
+        let close = || short.and_then(|short| word.strip_prefix(short));
+        found = joined.or_else(close).or(found);
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use crate::error::ExitStatus;
 
     use super::*;
 

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use clap::Args;
 use irsa_emu_core::recipe::Parameter;
 
+use crate::args::ProgressMode;
 use crate::error::{CliError, Code, ExitStatus};
 use crate::printer::Printer;
 
@@ -16,10 +17,11 @@ pub struct YesArgs {
     pub yes: bool,
 }
 
-/// Whether somebody can be asked.
+/// Whether somebody can be asked. Programs that read events cannot.
 #[must_use]
-pub fn is_possible() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+pub fn is_possible(printer: &Printer) -> bool {
+    let events = printer.mode() == ProgressMode::Json;
+    !events && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Goes on if the flag or the user says yes. `attempted` is what needs the yes (`deleting 3 Pods`), `command` what was
@@ -39,7 +41,7 @@ pub async fn confirm(
             .code(Code::ConfirmationRequired)
             .next(format!("{command} --yes"))
     };
-    if !is_possible() {
+    if !is_possible(printer) {
         return Err(refused(
             "it needs a confirmation, and there is no terminal to ask",
         ));
@@ -92,14 +94,14 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{ColorMode, ProgressMode};
+    use crate::args::ColorMode;
 
     #[tokio::test]
     async fn without_a_terminal_only_the_flag_is_a_yes() {
         let printer = Printer::new(ColorMode::Never, ProgressMode::Quiet);
         let ask = |yes| confirm(&printer, YesArgs { yes }, "Sure?", "deleting x", "irsa-emu x");
         assert!(ask(true).await.is_ok());
-        if !is_possible() {
+        if !is_possible(&printer) {
             let error = ask(false).await.unwrap_err();
             assert_eq!(
                 (error.exit(), error.known_as()),

@@ -194,7 +194,7 @@ fn print_text(status: &Status, printer: &Printer) {
         } else {
             printer.paint(Paint::Bad, "not ready")
         };
-        printer.data(&format!("{kind}{}: {state} ({})", part.name, part.detail));
+        printer.row(&format!("{kind}{}: {state} ({})", part.name, part.detail));
     };
     for part in &status.parts {
         line(part, "");

@@ -1,7 +1,6 @@
 //! What a Recipe makes and what its app has to be told, in every format.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use irsa_emu_core::contract::{self, env};
 use irsa_emu_core::recipe::RecipeSpec;
@@ -77,20 +76,28 @@ pub fn variables(spec: &RecipeSpec) -> BTreeMap<String, String> {
     variables
 }
 
-/// The table of what is made.
+/// The table of what is made. Where it is too wide for the terminal, each resource takes two lines, for an ARN that is
+/// broken cannot be copied.
 #[must_use]
-pub fn table(made: &[Made]) -> String {
+pub fn table(made: &[Made], columns: Option<usize>) -> String {
+    let about = |made: &Made| {
+        let detail = Some(&made.detail).filter(|detail| !detail.is_empty());
+        detail.map_or_else(
+            || made.kind.to_owned(),
+            |detail| format!("{}, {detail}", made.kind),
+        )
+    };
     let width = made.iter().map(|made| made.arn.len()).max().unwrap_or_default();
-    let mut text = String::new();
-    for made in made {
-        let detail = if made.detail.is_empty() {
-            String::new()
+    let widest = made.iter().map(|made| width + 4 + about(made).len()).max();
+    let fits = columns.is_none_or(|columns| widest.unwrap_or_default() <= columns);
+    let lines = made.iter().map(|made| {
+        if fits {
+            format!("  {:width$}  {}", made.arn, about(made))
         } else {
-            format!(", {}", made.detail)
-        };
-        let _ = writeln!(text, "  {:width$}  {}{detail}", made.arn, made.kind);
-    }
-    text.trim_end().to_owned()
+            format!("  {}\n    {}", made.arn, about(made))
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A value for a POSIX shell.
@@ -113,5 +120,22 @@ mod tests {
         assert_eq!(shell_quoted("arn:aws:iam::1:role/x"), "arn:aws:iam::1:role/x");
         assert_eq!(shell_quoted(""), "''");
         assert_eq!(shell_quoted("a b$c'd"), r"'a b$c'\''d'");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_has_two_lines_for_each() {
+        let made = |arn: &str, detail: &str| Made {
+            arn: arn.to_owned(),
+            kind: "KMS key",
+            detail: detail.to_owned(),
+        };
+        let table = |columns| super::table(&[made("arn:a", "alias/x"), made("arn:long", "")], columns);
+        let wide = "  arn:a     KMS key, alias/x\n  arn:long  KMS key";
+        assert_eq!(table(None), wide);
+        assert_eq!(table(Some(28)), wide);
+        assert_eq!(
+            table(Some(27)),
+            "  arn:a\n    KMS key, alias/x\n  arn:long\n    KMS key"
+        );
     }
 }

@@ -125,7 +125,7 @@ fn print_text(checked: &[Checked], printer: &Printer) {
         } else {
             (Paint::Bad, format!("not ready ({})", recipe.detail))
         };
-        printer.data(&format!(
+        printer.row(&format!(
             "recipe {}: {}",
             recipe.name,
             printer.paint(paint, &state)
@@ -142,7 +142,7 @@ fn print_text(checked: &[Checked], printer: &Printer) {
                 times => format!(", restored {times} times"),
             };
             let state = printer.paint(paint, &format!("{:7}", resource.state));
-            printer.data(&format!(
+            printer.row(&format!(
                 "  {state}  {}  {}{restored}",
                 resource.kind, resource.arn
             ));

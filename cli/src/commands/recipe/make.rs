@@ -117,7 +117,7 @@ fn print(args: &MakeArgs, app: &App, recipe: &Recipe, outcome: Option<Applied>) 
                 (Some(_), false) => "made",
             };
             printer.data(&format!("recipe {} {word}:", name_of(recipe)));
-            printer.data(&wiring::table(&wiring::made(&recipe.spec)));
+            printer.data(&wiring::table(&wiring::made(&recipe.spec), printer.width()));
             printer.data("to change in the app's own manifests and values: nothing");
         }
         Format::Manifest => {

@@ -27,7 +27,7 @@ pub(crate) async fn fill_in(app: &App, request: &Request, command: &str) -> Resu
     }
     let missing = draft.missing();
     if !missing.is_empty() {
-        if !prompt::is_possible() {
+        if !prompt::is_possible(&app.printer) {
             return Err(request.lacking(&missing, command));
         }
         draft.take(prompt::parameters(&app.printer, missing).await?);

@@ -11,7 +11,7 @@ use super::place::Place;
 use crate::error::{Attempt, CliError};
 use crate::manifests::BACKEND_AWS;
 use crate::printer::{Paint, Printer};
-use crate::progress::{StepTaken, seconds};
+use crate::progress::{StepTaken, milliseconds, seconds};
 use crate::recipe::installed;
 use crate::recipe::wiring::{self, Made};
 
@@ -84,7 +84,7 @@ impl Up<'_> {
             },
             recipes: recipes.iter().map(Kept::from).collect(),
             steps: app.progress.taken(),
-            seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+            seconds: milliseconds(elapsed),
         };
         let what = if changes == 0 { "unchanged" } else { "ready" };
         app.printer
@@ -120,7 +120,7 @@ fn print_text(ready: &Ready, printer: &Printer) {
         } else {
             printer.paint(Paint::Bad, &format!("not ready ({})", recipe.detail))
         };
-        printer.data(&format!("recipe {}: {state}", recipe.name));
-        printer.data(&wiring::table(&recipe.resources));
+        printer.row(&format!("recipe {}: {state}", recipe.name));
+        printer.data(&wiring::table(&recipe.resources, printer.width()));
     }
 }

@@ -1,12 +1,16 @@
-//! Progress as it happens: a spinner on a terminal, a line for each change elsewhere, and never silence.
+//! Progress as it happens: a spinner on a terminal, a line for each change elsewhere, events for programs, and never
+//! silence.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod show;
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::printer::{Paint, Printer};
+use self::show::{Ending, Events, Lines, Show, Spinner};
+use crate::args::ProgressMode;
+use crate::printer::Printer;
 
 /// How often a step that takes long shows, without a terminal, that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -40,19 +44,17 @@ pub struct StepTaken {
     pub seconds: f64,
 }
 
-#[derive(Debug)]
 struct Step {
     what: String,
     detail: String,
     since: Instant,
     told: Instant,
-    bar: Option<ProgressBar>,
 }
 
 /// Progress on the console.
-#[derive(Debug)]
 pub struct Console {
     printer: Printer,
+    show: Arc<dyn Show>,
     current: Arc<Mutex<Option<Step>>>,
     taken: Mutex<Vec<StepTaken>>,
 }
@@ -62,79 +64,71 @@ impl Console {
     #[must_use]
     pub fn new(printer: Printer) -> Self {
         let current = Arc::new(Mutex::new(None));
-        if !printer.redraws() && !printer.is_quiet() {
-            tokio::spawn(heartbeat(printer.clone(), Arc::downgrade(&current)));
+        let show: Arc<dyn Show> = match printer.mode() {
+            ProgressMode::Tty => Arc::new(Spinner {
+                printer: printer.clone(),
+                bar: Mutex::default(),
+            }),
+            ProgressMode::Json => Arc::new(Events(printer.clone())),
+            ProgressMode::Auto | ProgressMode::Plain | ProgressMode::Quiet => {
+                Arc::new(Lines(printer.clone()))
+            }
+        };
+        if printer.mode() == ProgressMode::Plain {
+            tokio::spawn(heartbeat(Arc::clone(&show), Arc::downgrade(&current)));
         }
         Self {
             printer,
+            show,
             current,
             taken: Mutex::default(),
         }
     }
 
-    fn end(&self, mark: &str, paint: Paint, result: &str) {
+    fn end(&self, ending: Ending, result: &str) {
         let Some(step) = lock(&self.current).take() else {
             return;
         };
-        if let Some(bar) = &step.bar {
-            bar.finish_and_clear();
-        }
-        let elapsed = step.since.elapsed();
+        let took = step.since.elapsed();
         lock(&self.taken).push(StepTaken {
             step: step.what.clone(),
             result: result.to_owned(),
-            seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+            seconds: milliseconds(took),
         });
-        let (mark, took) = (self.printer.paint_err(paint, mark), seconds(elapsed));
-        let result = if result.is_empty() {
-            String::new()
-        } else {
-            format!(": {result}")
-        };
-        let took = self.printer.paint_err(Paint::Dim, &format!("({took})"));
-        self.printer.talk(&format!("{mark} {}{result} {took}", step.what));
+        self.show.end(&step.what, ending, result, took);
     }
 }
 
 impl Progress for Console {
     fn step(&self, what: &str) {
-        self.end("-", Paint::Dim, "");
-        let bar = self.printer.redraws().then(|| spinner(&self.printer, what));
-        if bar.is_none() {
-            self.printer.talk(&format!("  {what} ..."));
-        }
+        self.end(Ending::Left, "");
+        self.show.begin(what);
         let now = Instant::now();
         let step = Step {
             what: what.to_owned(),
             detail: String::new(),
             since: now,
             told: now,
-            bar,
         };
         *lock(&self.current) = Some(step);
     }
 
     fn detail(&self, detail: &str) {
         let mut current = lock(&self.current);
-        let Some(step) = current.as_mut() else { return };
-        if step.detail == detail {
+        let Some(step) = current.as_mut().filter(|step| step.detail != detail) else {
             return;
-        }
+        };
         detail.clone_into(&mut step.detail);
-        if let Some(bar) = &step.bar {
-            bar.set_message(format!("{}: {detail}", step.what));
-        } else {
-            step.told = Instant::now();
-            self.printer.talk(&format!("    {detail}"));
-        }
+        step.told = Instant::now();
+        self.show.detail(&step.what, detail);
     }
 
     fn done(&self, result: &str) {
-        self.end("✓", Paint::Good, result);
+        self.end(Ending::Done, result);
     }
 
     fn failed(&self) {
-        self.end("✗", Paint::Bad, "failed");
+        self.end(Ending::Failed, "failed");
     }
 
     fn note(&self, text: &str) {
@@ -183,35 +177,21 @@ pub fn seconds(duration: Duration) -> String {
     }
 }
 
-fn spinner(printer: &Printer, what: &str) -> ProgressBar {
-    let bar = printer.lines().add(ProgressBar::new_spinner());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.set_message(what.to_owned());
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
+/// A duration for programs: seconds, to the millisecond.
+#[must_use]
+pub fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-async fn heartbeat(printer: Printer, current: std::sync::Weak<Mutex<Option<Step>>>) {
+async fn heartbeat(show: Arc<dyn Show>, current: Weak<Mutex<Option<Step>>>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let Some(current) = current.upgrade() else { return };
         let mut current = lock(&current);
-        let Some(step) = current.as_mut().filter(|step| step.told.elapsed() >= HEARTBEAT) else {
-            continue;
-        };
-        step.told = Instant::now();
-        let detail = if step.detail.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", step.detail)
-        };
-        printer.talk(&format!(
-            "    still {}{detail} ({})",
-            step.what,
-            seconds(step.since.elapsed())
-        ));
+        if let Some(step) = current.as_mut().filter(|step| step.told.elapsed() >= HEARTBEAT) {
+            step.told = Instant::now();
+            show.alive(&step.what, &step.detail, step.since.elapsed());
+        }
     }
 }
 
@@ -235,5 +215,6 @@ mod tests {
         ] {
             assert_eq!(seconds(Duration::from_millis(millis)), text);
         }
+        assert!((milliseconds(Duration::from_micros(1_234_567)) - 1.235).abs() < f64::EPSILON);
     }
 }
