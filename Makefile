@@ -9,7 +9,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test setup build lint fmt clippy doc deny boundaries unit e2e bench fuzz clean
+.PHONY: help demo test setup build man lint fmt clippy doc deny boundaries unit e2e bench fuzz clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -24,6 +24,9 @@ setup: ## Docker, kind, helm and the images that the tests need
 
 build: ## Static release binaries: the command and what it puts into images
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p irsa-emu -p irsa-emu-webhook -p irsa-emu-sidecar
+
+man: ## Manual pages, into man/ beside the build results
+	cargo run --locked --quiet -p irsa-emu -- man "$(CARGO_TARGET_DIR)/man/man1"
 
 lint: fmt clippy doc deny boundaries ## Format, clippy, rustdoc, licences, module boundaries
 

@@ -130,7 +130,12 @@ pub enum Verb {
     Config(commands::config::ConfigArgs),
     /// Print endpoints and settings for apps, shells and CI
     Env(commands::env::EnvArgs),
-    /// Print the version
+    /// Print the completion for a shell
+    Completion(commands::completion::CompletionArgs),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(commands::completion::ManArgs),
+    /// Print the version, and those of what is in the cluster
     Version(commands::version::VersionArgs),
 }
 

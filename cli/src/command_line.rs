@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::builder::{FalseyValueParser, Resettable};
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
 
-use crate::args::{Cli, ColorMode, ProgressMode};
+use crate::args::{Cli, ColorMode, ProgressMode, Verb};
 use crate::config::{Choice, Config, Key};
 use crate::error::CliError;
 use crate::output::{self, Output};
@@ -68,8 +68,10 @@ pub fn read(words: &[OsString]) -> Result<CommandLine, Box<Refusal>> {
     };
     let wrong = |error: clap::Error| refused(Why::Words(error));
     let given = command().try_get_matches_from(words).map_err(wrong)?;
-    let global = Cli::from_arg_matches(&given).map_err(wrong)?.global;
-    let config = Config::load(&Choice::here(global.no_config, global.config))
+    let Cli { global, verb } = Cli::from_arg_matches(&given).map_err(wrong)?;
+    // A shell that starts must not stumble over a file that is wrong.
+    let none = global.no_config || matches!(verb, Verb::Completion(_) | Verb::Man(_));
+    let config = Config::load(&Choice::here(none, global.config))
         .map_err(|error| refused(Why::Config(error.into())))?;
     let matches = config
         .lay_below(command(), &given)

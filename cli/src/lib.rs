@@ -135,7 +135,9 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         Verb::Explain(args) => commands::explain::run(args, app).await,
         Verb::Recipe(args) => commands::recipe::run(args, app).await,
         Verb::Env(args) => commands::env::run(args, app).await,
-        Verb::Version(args) => commands::version::run(&args, app),
+        Verb::Completion(args) => Ok(commands::completion::run(&args, app)),
+        Verb::Man(args) => commands::completion::man(args, app),
+        Verb::Version(args) => commands::version::run(args, app).await,
     }
 }
 

@@ -175,6 +175,7 @@ fn a_file_that_is_wrong_is_exit_2_with_its_place() {
     let envelope: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
     assert_eq!(envelope["error"]["code"], "config-invalid");
     assert_eq!(context.run(&["version", "--no-config"]).code, Some(0));
+    assert_eq!(context.run(&["completion", "bash"]).code, Some(0));
     context.write("other.yaml", "");
     assert_eq!(context.run(&["version", "--config", "other.yaml"]).code, Some(0));
     let missing = context.run(&["version", "--config", "none.yaml"]).fails_with(2);

@@ -41,13 +41,31 @@ fn json_progress_is_events_and_nothing_else() {
         assert_eq!(failed, last["event"] == "error", "{args:?}: {last}");
         assert_eq!(failed, last["code"].is_string(), "{args:?}: {last}");
     }
-    let outcome = context.run(&["up", "--progress", "json"]);
-    let names: Vec<String> = outcome
+    let outcome = failing_kind().up(&["--progress", "json"]);
+    let events: Vec<Value> = outcome
         .stderr
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("an object")["event"].to_string())
+        .map(|line| serde_json::from_str(line).expect("an object"))
         .collect();
-    assert_eq!(names, ["\"begin\"", "\"failed\"", "\"error\""]);
+    let names: Vec<&str> = events
+        .iter()
+        .map(|event| event["event"].as_str().expect("a name"))
+        .collect();
+    let expected = [
+        "note", "begin", "done", "begin", "detail", "failed", "begin", "done", "error",
+    ];
+    assert_eq!(names, expected, "{}", outcome.stderr);
+    assert_eq!(events[4]["detail"], "Preparing nodes");
+    assert!(events[5]["seconds"].is_number() && events[5]["step"].is_string());
+}
+
+/// A kind that begins to make a cluster, and fails.
+fn failing_kind() -> Context {
+    let context = Context::new();
+    context.fake_docker();
+    let script = "case \"$*\" in create*) cat > /dev/null; echo ' • Preparing nodes' >&2; exit 1;; esac";
+    context.program("kind", script);
+    context
 }
 
 #[test]
@@ -93,6 +111,9 @@ fn sixty_and_two_hundred_columns_look_right() {
 
 #[test]
 fn in_github_actions_steps_are_folded_and_errors_are_annotations() {
-    let outcome = Context::new().run_with(&[("GITHUB_ACTIONS", "true"), ("CI", "true")], &["up"]);
-    insta::assert_snapshot!(steady(&outcome.fails_with(4)));
+    let context = failing_kind();
+    let args = context.up_args(&[]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = context.run_with(&[("GITHUB_ACTIONS", "true"), ("CI", "true")], &args);
+    insta::assert_snapshot!(steady(&outcome.fails_with(1)));
 }

@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+pub mod completion;
 pub mod config;
 pub mod doctor;
 pub mod down;

@@ -1,8 +1,16 @@
 //! `irsa-emu env`: what tools of this machine need to reach the emulator.
 
-use clap::{Args, ValueEnum};
-use irsa_emu_core::contract::{DEFAULT_ACCOUNT, DEFAULT_REGION, EMULATOR_PORT, env as names};
+mod formats;
 
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use irsa_emu_core::contract::{DEFAULT_ACCOUNT, DEFAULT_REGION, EMULATOR_PORT};
+
+use self::formats::Facts;
 use crate::app::App;
 use crate::cluster::Family;
 use crate::cluster::provider::emulator_port;
@@ -12,7 +20,7 @@ use crate::docker::Docker;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::recorded;
 use crate::recipe::installed;
-use crate::recipe::wiring::shell_quoted;
+use crate::recipe::wiring::HELM_VALUES;
 
 /// Options of `irsa-emu env`.
 #[derive(Debug, Args)]
@@ -31,6 +39,10 @@ enum Format {
     Shell,
     /// NAME=value, for files that tools and CI read
     Dotenv,
+    /// For GitHub Actions: variables, outputs and a table, into the files that its runner reads
+    Github,
+    /// Helm values that apps need beside their own
+    HelmValues,
     /// One JSON object
     Json,
 }
@@ -63,43 +75,54 @@ pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
     let account = account
         .or_else(|| Some(recipes.into_iter().next()?.spec.account))
         .unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
-    app.printer
-        .data(&render(output, &variables(endpoint, region, account)));
+    let facts = Facts {
+        context: cluster.context,
+        host_endpoint: endpoint,
+        region,
+        account,
+    };
+    match output {
+        Format::Shell => app.printer.data(&facts.shell()),
+        Format::Dotenv => app.printer.data(&facts.dotenv()),
+        Format::Json => app.printer.data(&facts.json()),
+        Format::HelmValues => app.printer.data(HELM_VALUES),
+        Format::Github => to_github(&facts, app)?,
+    }
     Ok(ExitStatus::Ok)
 }
 
-type Variables = [(&'static str, String); 5];
-
-fn variables(endpoint: String, region: String, account: String) -> Variables {
-    [
-        (names::ENDPOINT, endpoint),
-        (names::REGION, region.clone()),
-        (names::DEFAULT_REGION, region),
-        // LocalStack takes the account from the access key, and looks at no secret.
-        ("AWS_ACCESS_KEY_ID", account),
-        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-    ]
+/// Appends to the files that the runner of GitHub Actions reads; elsewhere prints the lines.
+fn to_github(facts: &Facts, app: &App) -> Result<(), CliError> {
+    let file = |variable: &str| std::env::var_os(variable).filter(|path| !path.is_empty());
+    let (Some(env), output, summary) = (
+        file("GITHUB_ENV"),
+        file("GITHUB_OUTPUT"),
+        file("GITHUB_STEP_SUMMARY"),
+    ) else {
+        app.printer.data(&facts.dotenv());
+        return Ok(());
+    };
+    // Nobody who has a say in a value can know it before.
+    let delimiter = format!("irsa-emu-{}", uuid::Uuid::new_v4());
+    append(&env, &facts.github_env(&delimiter))?;
+    if let Some(output) = output {
+        append(&output, &facts.github_output(&delimiter))?;
+    }
+    if let Some(summary) = summary {
+        append(&summary, &facts.github_summary())?;
+    }
+    app.printer
+        .talk("the steps that follow have the variables, and this one has its outputs");
+    Ok(())
 }
 
-fn render(output: Format, variables: &Variables) -> String {
-    let lines: Vec<String> = match output {
-        Format::Shell => variables
-            .iter()
-            .map(|(name, value)| format!("export {name}={}", shell_quoted(value)))
-            .collect(),
-        Format::Dotenv => variables
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect(),
-        Format::Json => {
-            let map: serde_json::Map<String, serde_json::Value> = variables
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
-                .collect();
-            return serde_json::Value::Object(map).to_string();
-        }
-    };
-    lines.join("\n")
+fn append(path: &OsStr, text: &str) -> Result<(), CliError> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .attempting(|| format!("writing to {}", Path::new(path).display()))
 }
 
 /// The emulator's URL where `up` recorded none: from Docker, else what a port-forward would give.
@@ -116,25 +139,4 @@ async fn endpoint(app: &App, cluster: &Cluster) -> String {
         app.command("port-forward")
     ));
     format!("http://127.0.0.1:{EMULATOR_PORT}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_format_has_every_variable() {
-        let variables = variables(
-            "http://127.0.0.1:4566".into(),
-            "eu-west-1".into(),
-            "123456789012".into(),
-        );
-        let shell = "export AWS_ENDPOINT_URL=http://127.0.0.1:4566\nexport AWS_REGION=eu-west-1\n\
-export AWS_DEFAULT_REGION=eu-west-1\nexport AWS_ACCESS_KEY_ID=123456789012\nexport AWS_SECRET_ACCESS_KEY=test";
-        assert_eq!(render(Format::Shell, &variables), shell);
-        assert_eq!(render(Format::Dotenv, &variables), shell.replace("export ", ""));
-        let json: serde_json::Value = serde_json::from_str(&render(Format::Json, &variables)).unwrap();
-        assert_eq!(json["AWS_REGION"], json["AWS_DEFAULT_REGION"]);
-        assert_eq!(json.as_object().unwrap().len(), 5);
-    }
 }
