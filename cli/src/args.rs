@@ -135,6 +135,14 @@ pub enum Verb {
     /// Write the manual pages
     #[command(hide = true)]
     Man(commands::completion::ManArgs),
+    /// Give the emulator a port of this machine, until Ctrl-C
+    PortForward(commands::port_forward::PortForwardArgs),
+    /// List, save and load the images that an install needs
+    Images(Box<commands::images::ImagesArgs>),
+    /// Print what webhook, emulator and sidecars say
+    Logs(commands::logs::LogsArgs),
+    /// Collect what one wants to see of an install that misbehaves
+    SupportBundle(commands::support_bundle::SupportBundleArgs),
     /// Print the version, and those of what is in the cluster
     Version(commands::version::VersionArgs),
 }

@@ -167,6 +167,8 @@ pub fn variable_of(arg: &Arg, verbs: &[&str]) -> Option<String> {
     let long = arg.get_long()?;
     let verbs: &[&str] = match verbs {
         ["up"] => &[],
+        // Which images are meant is the same for all that handle them.
+        ["images", _] if long.ends_with("-image") || long.ends_with("-binary") => &[],
         // `recipe NAME` is short for `recipe apply NAME`.
         ["recipe", "apply"] => &["recipe"],
         _ if long == "output" && is_common_output(arg) => &[],

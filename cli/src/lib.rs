@@ -25,6 +25,7 @@ pub mod recipe;
 pub mod signals;
 pub mod state;
 pub mod suggest;
+pub mod support;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -116,6 +117,8 @@ async fn run(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         // These two undo, or finish, what they began when a signal comes.
         Verb::Up(args) => commands::up::run(args, app).await,
         Verb::Down(args) => commands::down::run(args, app).await,
+        // A signal is how this one ends.
+        Verb::PortForward(args) => commands::port_forward::run(args, app).await,
         verb => {
             tokio::select! {
                 result = other(verb, app) => result,
@@ -138,6 +141,10 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         Verb::Completion(args) => Ok(commands::completion::run(&args, app)),
         Verb::Man(args) => commands::completion::man(args, app),
         Verb::Version(args) => commands::version::run(args, app).await,
+        Verb::PortForward(args) => commands::port_forward::run(args, app).await,
+        Verb::Images(args) => commands::images::run(*args, app).await,
+        Verb::Logs(args) => commands::logs::run(args, app).await,
+        Verb::SupportBundle(args) => Box::pin(commands::support_bundle::run(args, app)).await,
     }
 }
 

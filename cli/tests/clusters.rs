@@ -338,3 +338,22 @@ fn down_lists_what_it_would_remove() {
     assert_eq!(outcome.stdout, "container node\nkubeconfig entry k3d-irsa-emu\n");
     assert!(context.path("containers.json").exists());
 }
+
+#[test]
+fn a_plan_lists_what_would_be_made_and_tells_by_the_exit_code_that_there_is_something() {
+    let context = Context::new();
+    context.fake_docker();
+    maker(&context, "kind", FAILS);
+    let outcome = context.up(&["--dry-run"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    insta::with_settings!({filters => vec![(r":0\.1\.0-[0-9a-f]{12}", ":[TAG]")]}, {
+        insta::assert_snapshot!("plan", outcome.stdout);
+    });
+    assert_eq!(context.up(&["--dry-run", "--detailed-exitcode"]).code, Some(10));
+    assert_eq!(calls(&context, "kind"), [""; 0], "nothing is made");
+}
+
+#[test]
+fn without_docker_a_plan_is_exit_4() {
+    Context::new().run(&["up", "--dry-run"]).fails_with(4);
+}

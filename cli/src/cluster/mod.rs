@@ -3,6 +3,7 @@
 pub mod choice;
 pub mod drift;
 pub mod existing;
+pub mod forward;
 pub mod k3d;
 pub mod kind;
 pub mod kubeconfig;

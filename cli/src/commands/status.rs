@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::checks::{image, scaled_down};
+use crate::cluster::target::Cluster;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::{BACKEND_AWS, recorded, rollout};
 use crate::output::OutputArgs;
@@ -40,7 +41,7 @@ struct Part {
 /// What is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+pub(super) struct Status {
     context: String,
     kubernetes: String,
     instance: String,
@@ -48,6 +49,8 @@ struct Status {
     region: Option<String>,
     backend: &'static str,
     host_endpoint: Option<String>,
+    /// How this machine gets to the emulator.
+    host_way: Option<&'static str>,
     /// The emulator's; `None` where the backend is real AWS.
     cluster_endpoint: Option<String>,
     sts_endpoint: String,
@@ -58,7 +61,20 @@ struct Status {
 /// Shows what is there. Fails only where it could not ask, or with `--check`.
 pub async fn run(args: StatusArgs, app: &App) -> Result<ExitStatus, CliError> {
     let StatusArgs { output: _, check } = args;
-    let cluster = app.connect().await?;
+    let status = look(&app.connect().await?, app).await?;
+    app.answer(&status, |printer| print_text(&status, printer))?;
+    if status.ready {
+        return Ok(ExitStatus::Ok);
+    }
+    if check {
+        return Err(not_ready(&status).next(app.command("doctor")));
+    }
+    app.printer.talk(&format!("next: {}", app.command("doctor")));
+    Ok(ExitStatus::Ok)
+}
+
+/// Looks what is there.
+pub(super) async fn look(cluster: &Cluster, app: &App) -> Result<Status, CliError> {
     let client = &cluster.client;
     let attempted = || format!("asking the cluster of context `{}`", cluster.context);
     let (recorded, webhook, emulator, registered, recipes) = tokio::try_join!(
@@ -75,7 +91,7 @@ pub async fn run(args: StatusArgs, app: &App) -> Result<ExitStatus, CliError> {
         parts.push(emulator);
     }
     let recipes: Vec<Part> = recipes.iter().map(recipe).collect();
-    let status = Status {
+    Ok(Status {
         // In real AWS nobody makes what a Recipe says, so it is never ready there.
         ready: parts
             .iter()
@@ -90,21 +106,17 @@ pub async fn run(args: StatusArgs, app: &App) -> Result<ExitStatus, CliError> {
         } else {
             "emulator"
         },
+        host_way: (!recorded.real_aws).then_some(if recorded.host_endpoint.is_some() {
+            "published"
+        } else {
+            "port-forward"
+        }),
         host_endpoint: recorded.host_endpoint,
         cluster_endpoint: (!recorded.real_aws).then(emulator_url),
         sts_endpoint: sts_front_url(),
         parts,
         recipes,
-    };
-    app.answer(&status, |printer| print_text(&status, printer))?;
-    if status.ready {
-        return Ok(ExitStatus::Ok);
-    }
-    if check {
-        return Err(not_ready(&status).next(app.command("doctor")));
-    }
-    app.printer.talk(&format!("next: {}", app.command("doctor")));
-    Ok(ExitStatus::Ok)
+    })
 }
 
 fn not_ready(status: &Status) -> CliError {
@@ -177,7 +189,8 @@ fn print_text(status: &Status, printer: &Printer) {
     ));
     match &status.cluster_endpoint {
         Some(in_cluster) => {
-            let host = status.host_endpoint.clone().unwrap_or_else(none);
+            let host = status.host_endpoint.as_deref();
+            let host = host.unwrap_or("none (`irsa-emu port-forward` gives one)");
             printer.data(&format!("host:        {host}"));
             printer.data(&format!("in-cluster:  {in_cluster}"));
         }

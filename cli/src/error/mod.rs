@@ -29,6 +29,8 @@ pub enum ExitStatus {
     Interrupted,
     /// SIGTERM.
     Terminated,
+    /// Nothing failed, and there would be something to change.
+    Pending,
 }
 
 impl ExitStatus {
@@ -44,6 +46,7 @@ impl ExitStatus {
             Self::Timeout => 124,
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::Pending => 10,
         }
     }
 
@@ -51,7 +54,7 @@ impl ExitStatus {
     #[must_use]
     pub fn category(self) -> &'static str {
         match self {
-            Self::Ok => "ok",
+            Self::Ok | Self::Pending => "ok",
             Self::Failed => "failed",
             Self::Usage => "usage",
             Self::Unsafe => "unsafe",
@@ -292,7 +295,8 @@ mod tests {
             E::Timeout,
             E::Interrupted,
             E::Terminated,
+            E::Pending,
         ];
-        assert_eq!(all.map(E::code), [0, 1, 2, 3, 4, 124, 130, 143]);
+        assert_eq!(all.map(E::code), [0, 1, 2, 3, 4, 124, 130, 143, 10]);
     }
 }

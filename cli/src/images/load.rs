@@ -1,8 +1,12 @@
 //! Puts images on the nodes of a cluster whose nodes are containers, and looks there whether it worked.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use futures::StreamExt;
 
-use super::OwnImage;
+use super::bundle::Bundle;
+use super::{OwnImage, stream};
 use crate::cluster::Family;
 use crate::docker::{Docker, DockerError, Feed, Node};
 use crate::error::{Code, ExitStatus, Hint};
@@ -34,13 +38,22 @@ pub enum LoadError {
         #[source]
         source: DockerError,
     },
+    /// The bundle could not be written.
+    #[error("{} could not be written", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The image is for another machine.
     #[error("the image {reference} is for {image}, but Docker runs {docker}")]
     Architecture {
         /// The image.
         reference: String,
         /// What it is for.
-        image: &'static str,
+        image: String,
         /// What Docker runs.
         docker: String,
     },
@@ -53,20 +66,23 @@ impl Hint for LoadError {
             Self::Pull { reference, .. } => Some(format!(
                 "docker pull {reference}  (or: irsa-emu up --emulator-image IMAGE)"
             )),
-            Self::NotThere { .. } | Self::Architecture { .. } => None,
+            Self::NotThere { .. } | Self::Architecture { .. } | Self::Write { .. } => None,
         }
     }
 
     fn exit(&self) -> ExitStatus {
         match self {
             Self::Docker(error) => error.exit(),
-            Self::NotThere { .. } | Self::Pull { .. } | Self::Architecture { .. } => ExitStatus::Failed,
+            Self::NotThere { .. } | Self::Pull { .. } | Self::Architecture { .. } | Self::Write { .. } => {
+                ExitStatus::Failed
+            }
         }
     }
 
     fn code(&self) -> Code {
         match self {
             Self::Docker(error) => error.code(),
+            Self::Write { .. } => Code::Failed,
             Self::NotThere { .. } | Self::Pull { .. } | Self::Architecture { .. } => Code::ImageUnusable,
         }
     }
@@ -88,13 +104,7 @@ pub async fn load_own(
     image: &OwnImage,
     on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Loaded, LoadError> {
-    if !docker.architecture.is_empty() && docker.architecture != image.architecture {
-        return Err(LoadError::Architecture {
-            reference: image.reference.clone(),
-            image: image.architecture,
-            docker: docker.architecture.clone(),
-        });
-    }
+    require_architecture(docker, &image.reference, image.architecture)?;
     let mut loaded = Loaded::Present;
     for node in nodes.iter().filter(|node| node.runs_pods) {
         if id_on(docker, node, &image.reference).await?.as_deref() == Some(&image.id) {
@@ -114,6 +124,18 @@ pub async fn load_own(
         loaded = Loaded::Now;
     }
     Ok(loaded)
+}
+
+/// Refuses an image for another machine.
+fn require_architecture(docker: &Docker, reference: &str, architecture: &str) -> Result<(), LoadError> {
+    if docker.architecture.is_empty() || docker.architecture == architecture {
+        return Ok(());
+    }
+    Err(LoadError::Architecture {
+        reference: reference.to_owned(),
+        image: architecture.to_owned(),
+        docker: docker.architecture.clone(),
+    })
 }
 
 const PIECE: usize = 1 << 20;
@@ -144,21 +166,10 @@ pub async fn load_emulator(
     if lacking.is_empty() {
         return Ok(Loaded::Present);
     }
-    if !docker.has_image(reference).await? {
-        if fetch == Fetch::Cluster {
-            return Ok(Loaded::Present);
-        }
-        on_progress(&format!("pulling {reference}"));
-        let pulled = docker
-            .pull(reference, &|done| {
-                on_progress(&format!("pulling {reference}: {done}"));
-            })
-            .await;
-        pulled.map_err(|source| LoadError::Pull {
-            reference: reference.to_owned(),
-            source,
-        })?;
+    if fetch == Fetch::Cluster && !docker.has_image(reference).await? {
+        return Ok(Loaded::Present);
     }
+    pull_if_missing(docker, reference, on_progress).await?;
     for node in lacking {
         on_progress(&format!("copying {reference} to {}", node.name));
         import(docker, node, docker.export_image(reference).await?).await?;
@@ -167,6 +178,64 @@ pub async fn load_emulator(
         }
     }
     Ok(Loaded::Now)
+}
+
+/// Makes sure that the local Docker has an image.
+pub(super) async fn pull_if_missing(
+    docker: &Docker,
+    reference: &str,
+    on_progress: &(dyn Fn(&str) + Sync),
+) -> Result<(), LoadError> {
+    if docker.has_image(reference).await? {
+        return Ok(());
+    }
+    on_progress(&format!("pulling {reference}"));
+    let on_pull = |done: &str| on_progress(&format!("pulling {reference}: {done}"));
+    let pulled = docker.pull(reference, &on_pull).await;
+    pulled.map_err(|source| LoadError::Pull {
+        reference: reference.to_owned(),
+        source,
+    })
+}
+
+/// Puts the images of a bundle on every node that lacks them, without asking Docker for any image.
+pub async fn load_bundle(
+    docker: &Docker,
+    nodes: &[Node],
+    bundle: &Bundle,
+    on_progress: &(dyn Fn(&str) + Sync),
+) -> Result<usize, LoadError> {
+    for image in &bundle.index.images {
+        require_architecture(docker, &image.reference, &image.architecture)?;
+    }
+    let mut loaded = BTreeSet::new();
+    for node in nodes.iter().filter(|node| node.runs_pods) {
+        let mut lacking = Vec::new();
+        for image in &bundle.index.images {
+            let found = id_on(docker, node, &image.reference).await?;
+            if found.is_none() || (image.id.is_some() && found != image.id) {
+                lacking.push(image.reference.clone());
+            }
+        }
+        if lacking.is_empty() {
+            continue;
+        }
+        on_progress(&format!("copying {} to {}", lacking.join(", "), node.name));
+        let (bundle, wanted) = (bundle.clone(), lacking.clone());
+        import(
+            docker,
+            node,
+            stream::written(move |into| bundle.extract(&wanted, into)),
+        )
+        .await?;
+        for reference in lacking {
+            if id_on(docker, node, &reference).await?.is_none() {
+                return Err(not_there(node, &reference, None));
+            }
+            loaded.insert(reference);
+        }
+    }
+    Ok(loaded.len())
 }
 
 fn not_there(node: &Node, reference: &str, found: Option<String>) -> LoadError {
@@ -179,7 +248,7 @@ fn not_there(node: &Node, reference: &str, found: Option<String>) -> LoadError {
 }
 
 /// The id of an image as the kubelet's runtime on a node sees it.
-async fn id_on(docker: &Docker, node: &Node, reference: &str) -> Result<Option<String>, DockerError> {
+pub async fn id_on(docker: &Docker, node: &Node, reference: &str) -> Result<Option<String>, DockerError> {
     let ran = docker
         .exec(&node.id, &["crictl", "inspecti", reference], None)
         .await?;

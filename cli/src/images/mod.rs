@@ -1,17 +1,31 @@
 //! Images: our own, made here from static programs, and how any image gets onto the nodes without a registry.
 
 mod archive;
+mod bundle;
 mod elf;
 mod load;
+mod save;
+mod sources;
+mod stream;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 pub use archive::OwnImage;
+pub use bundle::{Bundle, BundleError, Bundled, Index};
 pub use elf::ElfProblem;
-pub use load::{Fetch, LoadError, Loaded, load_emulator, load_own};
+pub use load::{Fetch, LoadError, Loaded, id_on, load_bundle, load_emulator, load_own};
+pub use save::save;
+pub use sources::{ImageArgs, Source, Sources};
 
 use crate::error::{Code, Hint};
+
+/// What an image is for: admission, STS front and keeper.
+pub const WEBHOOK: &str = "webhook";
+/// What an image is for: credentials beside an app.
+pub const SIDECAR: &str = "sidecar";
+/// What an image is for: AWS.
+pub const EMULATOR: &str = "emulator";
 
 /// A program of ours that runs in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +123,16 @@ pub fn build(program: Program, path: &Path) -> Result<OwnImage, ImageError> {
         problem,
     })?;
     Ok(archive::build(program, &binary, architecture)?)
+}
+
+/// What loading came to, for people.
+#[must_use]
+pub fn loaded_text(count: usize) -> String {
+    if count == 0 {
+        "unchanged".to_owned()
+    } else {
+        format!("{count} loaded")
+    }
 }
 
 /// Bytes as hexadecimal digits.

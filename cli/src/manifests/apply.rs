@@ -84,6 +84,36 @@ pub enum Applied {
     Unchanged,
 }
 
+/// What applying an object would do, as the API server tells it.
+pub async fn foresee(client: &Client, manifest: &Manifest) -> Result<Applied, ApplyError> {
+    let refused = |source| ApplyError::Refused {
+        object: manifest.title(),
+        source: Box::new(source),
+    };
+    let api = manifest.api(client);
+    let Some(before) = api.get_opt(manifest.name()).await.map_err(refused)? else {
+        return Ok(Applied::Created);
+    };
+    let params = PatchParams::apply(FIELD_MANAGER).force().dry_run();
+    let after = api
+        .patch(manifest.name(), &params, &Patch::Apply(&manifest.object))
+        .await
+        .map_err(refused)?;
+    Ok(if content(before) == content(after) {
+        Applied::Unchanged
+    } else {
+        Applied::Changed
+    })
+}
+
+/// An object without what the API server notes about its changes.
+fn content(mut object: DynamicObject) -> DynamicObject {
+    object.metadata.managed_fields = None;
+    object.metadata.resource_version = None;
+    object.metadata.generation = None;
+    object
+}
+
 /// Applies an object.
 pub async fn apply(client: &Client, manifest: &Manifest) -> Result<Applied, ApplyError> {
     let refused = |source| ApplyError::Refused {

@@ -19,7 +19,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::CustomResourceExt;
 use kube::api::ObjectMeta;
 
-pub use apply::{Applied, ApplyError, Manifest, apply};
+pub use apply::{Applied, ApplyError, Manifest, apply, foresee};
 pub use settings::Settings;
 
 /// Label of the selectors, and of everything that belongs to one part.

@@ -53,7 +53,7 @@ impl Up<'_> {
         let args = self.args;
         match args.backend {
             BackendKind::Emulator => Backend::Emulator {
-                image: args.emulator_image.clone(),
+                image: self.images.emulator_image.clone(),
             },
             BackendKind::Aws => Backend::Aws {
                 sts_endpoint: args.sts_endpoint.clone(),

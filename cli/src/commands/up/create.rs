@@ -72,14 +72,14 @@ impl Up<'_> {
         }
     }
 
-    /// Deletes the cluster where it is not what is asked and may be replaced; answers whether it did.
-    pub(super) async fn replace_if_different(
+    /// The differences between the cluster and what is asked, as lines; an error where it may not be made anew.
+    pub(super) async fn differences(
         &self,
         provider: &dyn Provider,
         found: &[Node],
-    ) -> Result<bool, CliError> {
+    ) -> Result<Option<String>, CliError> {
         if found.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let app = self.app;
         let asks = Asks {
@@ -88,15 +88,21 @@ impl Up<'_> {
         };
         let drift = drift::between(asks, found);
         if drift.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let attempted = format!("using the {} that is there", provider.title());
         let list: Vec<String> = drift.iter().map(|drift| format!("\n    {drift}")).collect();
-        let why = format!("it is not what is asked:{}", list.concat());
+        let list = list.concat();
+        let why = format!("it is not what is asked:{list}");
         if !self.args.recreate {
+            let asked: Vec<String> = drift
+                .iter()
+                .map(|drift| format!(" {} {}", drift.option, drift.wanted))
+                .collect();
             let next = format!(
-                "{} --recreate  (deletes it and all that is in it)",
-                app.command("up")
+                "{}{} --recreate  (deletes the cluster and all that is in it)",
+                app.command("up"),
+                asked.concat()
             );
             return Err(CliError::because(ExitStatus::Unsafe, attempted, why)
                 .code(Code::ClusterDiffers)
@@ -110,7 +116,19 @@ impl Up<'_> {
                 .code(Code::ClusterNotOurs)
                 .next(next));
         }
-        app.progress.detail(&format!("making it anew:{}", list.concat()));
+        Ok(Some(list))
+    }
+
+    /// Deletes the cluster where it is not what is asked; answers whether it did.
+    pub(super) async fn replace_if_different(
+        &self,
+        provider: &dyn Provider,
+        found: &[Node],
+    ) -> Result<bool, CliError> {
+        let Some(list) = self.differences(provider, found).await? else {
+            return Ok(false);
+        };
+        self.app.progress.detail(&format!("making it anew:{list}"));
         self.delete(provider).await?;
         Ok(true)
     }

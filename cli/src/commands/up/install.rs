@@ -1,7 +1,5 @@
 //! What `up` puts into the cluster: images, objects; and the wait until they work.
 
-use std::path::PathBuf;
-
 use irsa_emu_core::contract::DEFAULT_EMULATOR_IMAGE;
 
 use super::options::{BackendKind, name_of};
@@ -9,7 +7,7 @@ use super::place::Place;
 use super::{Made, Up};
 use crate::cluster::target::Cluster;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::images::{self, Fetch, Loaded, OwnImage, Program};
+use crate::images::{self, Fetch, Loaded, Source, Sources};
 use crate::manifests::base_credentials::BaseCredentials;
 use crate::manifests::rollout::{self, Parts};
 use crate::manifests::{self, Applied, Backend, Install, removal};
@@ -18,61 +16,7 @@ use crate::progress::seconds;
 /// The minor version of Kubernetes 1 from which native sidecars are on by default.
 const NATIVE_SIDECARS_SINCE: u32 = 29;
 
-/// An image of ours: named by the user, or made here.
-pub(super) enum Source {
-    Named(String),
-    Made(OwnImage),
-}
-
-impl Source {
-    fn reference(&self) -> &str {
-        match self {
-            Self::Named(reference) => reference,
-            Self::Made(image) => &image.reference,
-        }
-    }
-}
-
-/// The images of ours.
-pub(super) struct Sources {
-    webhook: Source,
-    sidecar: Source,
-}
-
 impl Up<'_> {
-    /// Makes the images of ours that the user did not name.
-    pub(super) async fn sources(&self) -> Result<Sources, CliError> {
-        let args = self.args;
-        Ok(Sources {
-            webhook: self
-                .source(
-                    Program::Webhook,
-                    args.webhook_image.as_ref(),
-                    args.webhook_binary.clone(),
-                )
-                .await?,
-            sidecar: self
-                .source(
-                    Program::Sidecar,
-                    args.sidecar_image.as_ref(),
-                    args.sidecar_binary.clone(),
-                )
-                .await?,
-        })
-    }
-
-    async fn source(
-        &self,
-        program: Program,
-        named: Option<&String>,
-        binary: Option<PathBuf>,
-    ) -> Result<Source, CliError> {
-        match named {
-            Some(reference) => Ok(Source::Named(reference.clone())),
-            None => self.build(program, binary).await.map(Source::Made),
-        }
-    }
-
     /// Puts all images on the nodes, where these are at hand; elsewhere the cluster pulls them.
     pub(super) async fn load(&self, place: &Place) -> Result<(), CliError> {
         let app = self.app;
@@ -81,6 +25,17 @@ impl Up<'_> {
         };
         app.progress.step("putting the images on the nodes");
         let on_progress = |text: &str| app.progress.detail(text);
+        if let Some(bundle) = &self.bundle {
+            let loaded = images::load_bundle(docker, nodes, bundle, &on_progress).await;
+            let count = loaded.map_err(|error| {
+                CliError::hinted(
+                    format!("putting the images of {} on the nodes", bundle.path.display()),
+                    error,
+                )
+            })?;
+            app.progress.done(&images::loaded_text(count));
+            return Ok(());
+        }
         let failed = |reference: &str, error| {
             CliError::hinted(format!("putting the image {reference} on the nodes"), error)
         };
@@ -101,28 +56,34 @@ impl Up<'_> {
             let loaded = images::load_emulator(docker, nodes, image, fetch, &on_progress).await;
             count += usize::from(loaded.map_err(|error| failed(image, error))? == Loaded::Now);
         }
-        if count == 0 {
-            app.progress.done("unchanged");
-        } else {
-            app.progress.done(&format!("{count} loaded"));
-        }
+        app.progress.done(&images::loaded_text(count));
         Ok(())
     }
 
-    async fn build(&self, program: Program, named: Option<PathBuf>) -> Result<OwnImage, CliError> {
-        let attempted = || format!("making the image of {}", program.file_name());
-        let path = if let Some(path) = named {
-            path
-        } else {
-            let own = std::env::current_exe()
-                .and_then(|path| path.canonicalize())
-                .attempting(attempted)?;
-            own.with_file_name(program.file_name())
-        };
-        let built = tokio::task::spawn_blocking(move || images::build(program, &path))
-            .await
-            .attempting(attempted)?;
-        built.map_err(|error| CliError::hinted(attempted(), error))
+    /// What is to be installed. Of a cluster that is not there yet the newest version is assumed.
+    pub(super) fn install(
+        &self,
+        sources: &Sources,
+        cluster: Option<&Cluster>,
+        host_port: Option<u16>,
+    ) -> Install {
+        Install {
+            instance: self.app.instance.clone(),
+            webhook_image: sources.webhook.reference().to_owned(),
+            sidecar_image: sources.sidecar.reference().to_owned(),
+            backend: self.backend(),
+            region: self.args.region.clone(),
+            default_delivery: name_of(&self.args.default_delivery),
+            profile: name_of(&self.args.profile),
+            native_sidecars: cluster.is_none_or(|cluster| cluster.minor_version >= NATIVE_SIDECARS_SINCE),
+            roles: name_of(&self.args.roles),
+            issuer_aliases: self.args.issuer_aliases.clone(),
+            compose_role_arn: self.args.compose_role_arn.clone(),
+            host_endpoint: match self.args.backend {
+                BackendKind::Emulator => host_port.map(host_endpoint),
+                BackendKind::Aws => None,
+            },
+        }
     }
 
     /// Applies every object; answers how many were created or changed.
@@ -134,23 +95,7 @@ impl Up<'_> {
         let app = self.app;
         app.progress.step("applying irsa-emu");
         self.note_what_is_there(&place.cluster).await?;
-        let install = Install {
-            instance: app.instance.clone(),
-            webhook_image: place.sources.webhook.reference().to_owned(),
-            sidecar_image: place.sources.sidecar.reference().to_owned(),
-            backend: self.backend(),
-            region: self.args.region.clone(),
-            default_delivery: name_of(&self.args.default_delivery),
-            profile: name_of(&self.args.profile),
-            native_sidecars: place.cluster.minor_version >= NATIVE_SIDECARS_SINCE,
-            roles: name_of(&self.args.roles),
-            issuer_aliases: self.args.issuer_aliases.clone(),
-            compose_role_arn: self.args.compose_role_arn.clone(),
-            host_endpoint: match self.args.backend {
-                BackendKind::Emulator => place.host_port.map(host_endpoint),
-                BackendKind::Aws => None,
-            },
-        };
+        let install = self.install(&place.sources, Some(&place.cluster), place.host_port);
         let attempted = || {
             format!(
                 "applying irsa-emu to the cluster of context `{}`",

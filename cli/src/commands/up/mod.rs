@@ -8,6 +8,7 @@ mod finish;
 mod install;
 pub(crate) mod options;
 mod place;
+mod plan;
 mod recipes;
 mod undo;
 
@@ -16,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 pub use self::again::again;
+use self::options::BackendKind;
 pub use self::options::UpArgs;
 use self::place::Place;
 use crate::app::App;
@@ -23,6 +25,8 @@ use crate::cluster::Family;
 use crate::cluster::kubeconfig::switch_to;
 use crate::cluster::target::Cluster;
 use crate::error::{Attempt, CliError, ExitStatus};
+use crate::images::{self, Bundle, ImageArgs};
+use crate::progress::seconds;
 
 /// What this run made, and would have to undo.
 #[derive(Clone, Default)]
@@ -43,13 +47,14 @@ enum Made {
 /// Makes a cluster ready. A signal undoes what this run made.
 pub async fn run(args: Box<UpArgs>, app: &App) -> Result<ExitStatus, CliError> {
     let before = app.kubeconfigs().remember_current();
-    let up = Up::new(&args, app);
+    let up = Up::new(&args, app)?;
     let result = tokio::select! {
         result = up.run() => result,
         signal = app.signals.received() => Err(CliError::interrupted("making the cluster ready", signal)),
     };
-    let Err(error) = result else {
-        return Ok(ExitStatus::Ok);
+    let error = match result {
+        Ok(exit) => return Ok(exit),
+        Err(error) => error,
     };
     app.progress.failed();
     let interrupted = matches!(error.exit(), ExitStatus::Interrupted | ExitStatus::Terminated);
@@ -57,30 +62,63 @@ pub async fn run(args: Box<UpArgs>, app: &App) -> Result<ExitStatus, CliError> {
     Err(error.or_next(|| app.command(if interrupted { "up" } else { "doctor" })))
 }
 
+/// The bundle that was given, and the images that are meant.
+fn images(args: &UpArgs) -> Result<(Option<Bundle>, ImageArgs), CliError> {
+    let mut images = args.images.clone();
+    let Some(path) = &args.bundle else {
+        return Ok((None, images));
+    };
+    let failed = |error| CliError::hinted("reading the bundle of images", error);
+    let bundle = Bundle::open(path).map_err(failed)?;
+    let reference = |role| {
+        bundle
+            .image(role)
+            .map(|image| image.reference.clone())
+            .map_err(failed)
+    };
+    images.webhook_image = Some(reference(images::WEBHOOK)?);
+    images.sidecar_image = Some(reference(images::SIDECAR)?);
+    if args.backend == BackendKind::Emulator {
+        images.emulator_image = reference(images::EMULATOR)?;
+    }
+    Ok((Some(bundle), images))
+}
+
 struct Up<'a> {
     args: &'a UpArgs,
+    /// The images, where a bundle was given those of the bundle.
+    images: ImageArgs,
+    bundle: Option<Bundle>,
     app: &'a App,
     since: Instant,
     made: Mutex<Made>,
 }
 
 impl<'a> Up<'a> {
-    fn new(args: &'a UpArgs, app: &'a App) -> Self {
-        Self {
+    fn new(args: &'a UpArgs, app: &'a App) -> Result<Self, CliError> {
+        let (bundle, images) = images(args)?;
+        Ok(Self {
+            images,
+            bundle,
             args,
             app,
             since: Instant::now(),
             made: Mutex::default(),
-        }
+        })
     }
 
-    async fn run(&self) -> Result<(), CliError> {
+    async fn run(&self) -> Result<ExitStatus, CliError> {
+        if self.args.dry_run {
+            self.base_credentials()?;
+            return self.plan(&self.recipes().await?).await;
+        }
         let (place, changes) = self.install().await?;
         if self.args.switch_context {
             switch_to(&self.app.kubeconfigs(), &place.cluster.context)
                 .attempting(|| format!("making {} the current context", place.cluster.context))?;
         }
-        self.finish(&place, changes).await
+        self.finish(&place, changes).await?;
+        Ok(ExitStatus::Ok)
     }
 
     /// Everything but what is said at the end; answers how many objects were created or changed.
@@ -93,8 +131,20 @@ impl<'a> Up<'a> {
             .hold("up", self.deadline(), app.progress.as_ref())
             .await?;
         let place = self.place().await?;
-        self.load(&place).await?;
-        let mut changes = self.apply(&place, base_credentials.as_ref()).await?;
+        // What comes now has no deadline of its own: a pull may hang, an API server may stall.
+        let applied = tokio::time::timeout_at(self.deadline(), async {
+            self.load(&place).await?;
+            self.apply(&place, base_credentials.as_ref()).await
+        });
+        let Ok(applied) = applied.await else {
+            let why = format!(
+                "images and objects were not there within {}",
+                seconds(self.args.timeout)
+            );
+            let error = CliError::because(ExitStatus::Timeout, "installing irsa-emu", why);
+            return Err(error.next(format!("{} --timeout 15m", app.command("up"))));
+        };
+        let mut changes = applied?;
         self.wait(&place.cluster).await?;
         changes += self.apply_recipes(&place.cluster, &recipes).await?;
         Ok((place, changes))

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use irsa_emu_core::contract::{DEFAULT_EMULATOR_IMAGE, DEFAULT_REGION};
+use irsa_emu_core::contract::DEFAULT_REGION;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::args;
 use crate::cluster::Family;
 use crate::cluster::choice::Asked;
+use crate::images::ImageArgs;
 use crate::output::OutputArgs;
 
 /// Options of `irsa-emu up`.
@@ -23,6 +24,12 @@ pub struct UpArgs {
     /// Make the cluster anew where it is not what is asked; only one that `up` made
     #[arg(long)]
     pub(super) recreate: bool,
+    /// Only say what would be made or changed
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// With --dry-run, exit with 10 if something would be made or changed
+    #[arg(long, requires = "dry_run")]
+    pub(super) detailed_exitcode: bool,
     /// Leave what a failed or interrupted run made, to look at it
     #[arg(long)]
     pub(super) keep_on_failure: bool,
@@ -41,21 +48,12 @@ pub struct UpArgs {
     /// Tag the sessions of backend `aws` as EKS Pod Identity does; the roles must allow `sts:TagSession`
     #[arg(long)]
     pub(super) session_tags: bool,
-    /// Image of the emulator
-    #[arg(long, value_name = "IMAGE", default_value = DEFAULT_EMULATOR_IMAGE)]
-    pub(super) emulator_image: String,
-    /// Static program of the webhook, instead of the one beside irsa-emu
-    #[arg(long, value_name = "FILE", conflicts_with = "webhook_image")]
-    pub(super) webhook_binary: Option<PathBuf>,
-    /// Static program of the sidecar, instead of the one beside irsa-emu
-    #[arg(long, value_name = "FILE", conflicts_with = "sidecar_image")]
-    pub(super) sidecar_binary: Option<PathBuf>,
-    /// Image of the webhook that the cluster has or can pull, instead of one made here
-    #[arg(long, value_name = "IMAGE")]
-    pub(super) webhook_image: Option<String>,
-    /// Image of the sidecar that the cluster has or can pull, instead of one made here
-    #[arg(long, value_name = "IMAGE")]
-    pub(super) sidecar_image: Option<String>,
+    /// Take all images from this file, which `images save` wrote, and none from Docker or a registry
+    #[arg(long = "images", value_name = "FILE")]
+    #[arg(conflicts_with_all = ["webhook_binary", "sidecar_binary", "webhook_image", "sidecar_image"])]
+    pub(super) bundle: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) images: ImageArgs,
     /// Port of 127.0.0.1 for the emulator, when a cluster is made; 0 takes any that is free [default: 4566]
     #[arg(long, value_name = "PORT")]
     pub(super) host_port: Option<u16>,

@@ -4,12 +4,12 @@ use irsa_emu_core::contract::EMULATOR_PORT;
 use tokio::time::Instant;
 
 use super::Up;
-use super::install::Sources;
 use crate::cluster::provider::{Provider, emulator_port};
 use crate::cluster::target::{Cluster, require_safe};
 use crate::cluster::{Family, port, ready};
 use crate::docker::{Docker, Node};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
+use crate::images::Sources;
 use crate::progress::seconds;
 
 /// A cluster that answers, and the Docker and the nodes that it runs on where they are at hand.
@@ -52,7 +52,7 @@ impl Up<'_> {
             Some(self.free_port(&docker).await?)
         };
         // Before anything is made, so that a program that is missing costs nothing.
-        let sources = self.sources().await?;
+        let sources = self.images.sources().await?;
         let state = if there { "is there" } else { "is not there yet" };
         app.progress.done(&format!(
             "Docker {}, {} {state}",
@@ -158,7 +158,11 @@ there is `{}`",
             Some((family, name)) => self.local_nodes(family, name).await,
             None => None,
         };
-        if nodes.is_none() && (self.args.webhook_image.is_none() || self.args.sidecar_image.is_none()) {
+        if nodes.is_none()
+            && (self.bundle.is_some()
+                || self.images.webhook_image.is_none()
+                || self.images.sidecar_image.is_none())
+        {
             let why = "its nodes are no containers of a kind or k3d cluster in the local Docker, so images made here \
 cannot be put on them";
             let attempted = format!("preparing the cluster of context `{context}`");
@@ -170,7 +174,7 @@ cannot be put on them";
                 .code(Code::ImagesRequired)
                 .next(next));
         }
-        let sources = self.sources().await?;
+        let sources = self.images.sources().await?;
         let cluster = self.connect_when_ready(provider).await?;
         let host_port = nodes.as_ref().and_then(|(_, nodes)| emulator_port(nodes));
         Ok(Place {

@@ -18,6 +18,16 @@ pub(super) struct Wanted {
     again: String,
 }
 
+impl Wanted {
+    /// What is applied, for people.
+    pub(super) fn title(&self) -> String {
+        format!(
+            "Recipe {}",
+            self.recipe.metadata.name.as_deref().unwrap_or_default()
+        )
+    }
+}
+
 impl From<&RecipeEntry> for Request {
     fn from(entry: &RecipeEntry) -> Self {
         Self {

@@ -1,0 +1,123 @@
+//! `irsa-emu support-bundle`: everything that one wants to see of an install that misbehaves, in one file.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+
+use super::status;
+use crate::app::App;
+use crate::checks::{self, Surroundings, engine, report};
+use crate::docker::Docker;
+use crate::error::{Attempt, CliError, ExitStatus};
+use crate::output::OutputArgs;
+use crate::support::{self, Item, Secrets};
+
+/// How long one part may take; a cluster that hangs must not keep the rest from being told.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Options of `irsa-emu support-bundle`.
+#[derive(Debug, Args)]
+pub struct SupportBundleArgs {
+    /// The file to write [default: irsa-emu-support-TIME.tar]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What was written.
+#[derive(Debug, Serialize)]
+struct Written {
+    file: PathBuf,
+    bytes: u64,
+    items: Vec<String>,
+}
+
+/// Collects and writes. A cluster that does not answer is no reason to write nothing.
+pub async fn run(args: SupportBundleArgs, app: &App) -> Result<ExitStatus, CliError> {
+    let file = args.file.unwrap_or_else(default_file);
+    app.progress.step("asking machine, cluster, webhook and emulator");
+    let mut items = vec![version(), docker(app).await];
+    items.push(within("doctor.json", Box::pin(doctor(app))).await);
+    let mut secrets = Secrets::default();
+    match app.connect().await {
+        Ok(cluster) => {
+            items.push(within("status.json", Box::pin(status_of(&cluster, app))).await);
+            let collected = support::collect(&cluster.client, &app.instance, &mut secrets);
+            match tokio::time::timeout(PATIENCE, collected).await {
+                Ok(collected) => items.extend(collected),
+                Err(_) => items.push(Item::new(
+                    "cluster/error.txt",
+                    "the API server did not answer in time",
+                )),
+            }
+        }
+        Err(error) => items.push(Item::new("cluster/error.txt", error.render())),
+    }
+    let attempted = || format!("writing {}", file.display());
+    let bytes = support::write(&file, &items, &secrets).attempting(attempted)?;
+    app.progress.done(&format!("{} files", items.len()));
+    let written = Written {
+        bytes,
+        items: items.into_iter().map(|item| item.name).collect(),
+        file,
+    };
+    app.answer(&written, |printer| {
+        printer.data(&written.file.display().to_string());
+    })?;
+    app.printer
+        .talk("secrets are masked; look through it all the same before you hand it on");
+    Ok(ExitStatus::Ok)
+}
+
+fn default_file() -> PathBuf {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.unwrap_or_default().as_secs();
+    PathBuf::from(format!("irsa-emu-support-{seconds}.tar"))
+}
+
+async fn within(name: &str, text: impl Future<Output = String>) -> Item {
+    let text = tokio::time::timeout(PATIENCE, text).await;
+    Item::new(name, text.unwrap_or_else(|_| "not within two minutes".to_owned()))
+}
+
+fn version() -> Item {
+    let version = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "os": std::env::consts::OS,
+        "architecture": std::env::consts::ARCH,
+    });
+    Item::new("version.json", version.to_string())
+}
+
+async fn docker(app: &App) -> Item {
+    let text = match Docker::connect(app.runner.as_ref()).await {
+        Ok(docker) => json!({
+            "endpoint": docker.endpoint,
+            "version": docker.version,
+            "architecture": docker.architecture,
+        })
+        .to_string(),
+        Err(error) => error.to_string(),
+    };
+    Item::new("docker.json", text)
+}
+
+async fn doctor(app: &App) -> String {
+    let all = checks::all();
+    let wanted: Vec<_> = all.iter().collect();
+    let surroundings = Surroundings::new(app);
+    let outcomes = engine::run(&wanted, &surroundings, &|_| ()).await;
+    surroundings.clean().await;
+    report::json(&outcomes, surroundings.cluster_version()).to_string()
+}
+
+async fn status_of(cluster: &crate::cluster::target::Cluster, app: &App) -> String {
+    match status::look(cluster, app).await {
+        Ok(status) => serde_json::to_string(&status).unwrap_or_default(),
+        Err(error) => error.render(),
+    }
+}

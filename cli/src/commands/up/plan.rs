@@ -1,0 +1,168 @@
+//! `irsa-emu up --dry-run`: what would be made or changed.
+
+use serde::Serialize;
+
+use super::Up;
+use super::place::nodes;
+use super::recipes::Wanted;
+use crate::cluster::provider::{Provider, emulator_port};
+use crate::cluster::target::{Cluster, require_safe};
+use crate::docker::{Docker, Node};
+use crate::error::{Attempt, CliError, ExitStatus};
+use crate::images::{self, Sources};
+use crate::manifests::{self, Applied, Backend};
+
+/// What would be done.
+#[derive(Debug, Default, Serialize)]
+struct Plan {
+    context: String,
+    changes: Vec<Change>,
+}
+
+/// One thing that would be made or changed.
+#[derive(Debug, Serialize)]
+struct Change {
+    action: &'static str,
+    what: String,
+}
+
+impl Plan {
+    fn add(&mut self, action: &'static str, what: impl Into<String>) {
+        let what = what.into();
+        self.changes.push(Change { action, what });
+    }
+}
+
+impl Up<'_> {
+    /// Says what would be made or changed, and changes nothing.
+    pub(super) async fn plan(&self, recipes: &[Wanted]) -> Result<ExitStatus, CliError> {
+        let app = self.app;
+        let provider = self.provider().await?;
+        app.progress.step("looking what is there");
+        let sources = self.images.sources().await?;
+        let mut plan = Plan {
+            context: provider.context().to_owned(),
+            ..Plan::default()
+        };
+        let there = self.plan_cluster(provider.as_ref(), &mut plan).await?;
+        match there {
+            Some((docker, nodes)) => {
+                self.plan_inside(provider.as_ref(), &sources, docker.as_ref(), &nodes, &mut plan)
+                    .await?;
+            }
+            None => self.plan_all(&sources, &mut plan)?,
+        }
+        for recipe in recipes {
+            plan.add("apply", recipe.title());
+        }
+        app.progress.done(&match plan.changes.len() {
+            0 => "nothing to do".to_owned(),
+            count => format!("{count} to do"),
+        });
+        app.answer(&plan, |printer| {
+            for change in &plan.changes {
+                printer.data(&format!("{} {}", change.action, change.what));
+            }
+        })?;
+        Ok(if self.args.detailed_exitcode && !plan.changes.is_empty() {
+            ExitStatus::Pending
+        } else {
+            ExitStatus::Ok
+        })
+    }
+
+    /// Looks at the cluster; answers its containers, or nothing where it would be made first.
+    async fn plan_cluster(
+        &self,
+        provider: &dyn Provider,
+        plan: &mut Plan,
+    ) -> Result<Option<(Option<Docker>, Vec<Node>)>, CliError> {
+        let docker = Docker::connect(self.app.runner.as_ref()).await;
+        if !provider.is_own() {
+            self.app.require_context(provider.context())?;
+            require_safe(provider.context(), &self.app.allowed_contexts)?;
+            let docker = docker.ok();
+            let found = match &docker {
+                Some(docker) => nodes(docker, provider).await?,
+                None => Vec::new(),
+            };
+            return Ok(Some((docker, found)));
+        }
+        let docker = docker.map_err(|error| CliError::hinted("finding Docker", error))?;
+        provider
+            .require()
+            .map_err(|error| CliError::hinted("finding what makes the cluster", error))?;
+        let found = nodes(&docker, provider).await?;
+        if found.is_empty() {
+            plan.add("create", provider.title());
+            return Ok(None);
+        }
+        if self.differences(provider, &found).await?.is_some() {
+            plan.add("recreate", provider.title());
+            return Ok(None);
+        }
+        if found.iter().any(|node| !node.running) {
+            plan.add("start", provider.title());
+            return Ok(None);
+        }
+        Ok(Some((Some(docker), found)))
+    }
+
+    /// What would come into a cluster that cannot be asked.
+    fn plan_all(&self, sources: &Sources, plan: &mut Plan) -> Result<(), CliError> {
+        for reference in self.references(sources) {
+            plan.add("load", reference);
+        }
+        let manifests = self.install(sources, None, self.args.host_port).manifests();
+        for manifest in manifests.attempting(|| "planning the objects".to_owned())? {
+            plan.add("apply", manifest.title());
+        }
+        Ok(())
+    }
+
+    /// What would change in a cluster that answers.
+    async fn plan_inside(
+        &self,
+        provider: &dyn Provider,
+        sources: &Sources,
+        docker: Option<&Docker>,
+        nodes: &[Node],
+        plan: &mut Plan,
+    ) -> Result<(), CliError> {
+        let cluster = Cluster::connect(&self.app.kubeconfigs(), provider.context()).await?;
+        if let Some(docker) = docker {
+            for reference in self.references(sources) {
+                for node in nodes.iter().filter(|node| node.runs_pods) {
+                    let found = images::id_on(docker, node, &reference).await;
+                    if found.attempting(|| format!("looking for {reference}"))?.is_none() {
+                        plan.add("load", format!("{reference} on {}", node.name));
+                    }
+                }
+            }
+        }
+        let attempted = || format!("asking the cluster of context `{}`", cluster.context);
+        let install = self.install(sources, Some(&cluster), emulator_port(nodes));
+        for manifest in install.manifests().attempting(attempted)? {
+            match manifests::foresee(&cluster.client, &manifest)
+                .await
+                .attempting(attempted)?
+            {
+                Applied::Created => plan.add("create", manifest.title()),
+                Applied::Changed => plan.add("change", manifest.title()),
+                Applied::Unchanged => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn references(&self, sources: &Sources) -> Vec<String> {
+        let mut references = vec![
+            sources.webhook.reference().to_owned(),
+            sources.sidecar.reference().to_owned(),
+        ];
+        if let Backend::Emulator { image } = self.backend() {
+            references.push(image);
+        }
+        references
+    }
+}
