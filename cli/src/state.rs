@@ -62,7 +62,7 @@ impl State {
             .open(&path)
             .map_err(|error| CliError::failed(attempted(), error))?;
         let since = Instant::now();
-        let mut told = false;
+        let mut looks = 0_u32;
         loop {
             match file.try_lock() {
                 Ok(()) => break,
@@ -78,12 +78,13 @@ impl State {
                 );
                 return Err(CliError::because(ExitStatus::Timeout, attempted(), why));
             }
-            if !told {
+            looks += 1;
+            // At the first look its holder may not have written yet who it is.
+            if looks == 2 {
                 progress.note(&format!(
                     "{holder} is at work on `{}`: waiting for its end",
                     self.instance
                 ));
-                told = true;
             }
             tokio::time::sleep(POLL).await;
         }

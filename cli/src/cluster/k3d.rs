@@ -14,6 +14,8 @@ use super::tool::{self, OnLine, ToolError};
 use crate::exec::{CommandRunner, Invocation};
 
 const TEMPLATE: &str = include_str!("../../../templates/k3d.yaml");
+/// The variable that keeps colours out of what k3d says.
+const COLORS: &str = "LOG_COLORS";
 /// The variable that tells k3d where its kubeconfig entries go; it accepts one file only.
 const KUBECONFIG: &str = "KUBECONFIG";
 
@@ -45,11 +47,11 @@ impl<'a> K3d<'a> {
 
     /// Runs a command that changes the kubeconfig. k3d takes no lock.
     async fn run_on_kubeconfig(&self, args: &[&str]) -> Result<(), ToolError> {
-        let mut invocation = Invocation::new("k3d", args.iter().copied());
+        let invocation = k3d(args.iter().copied());
         let Some(file) = self.kubeconfigs.file_of(&self.context) else {
             return tool::run(self.runner, &invocation, &|_| ()).await.map(|_| ());
         };
-        invocation = invocation.with_env(KUBECONFIG, &file.display().to_string());
+        let invocation = invocation.with_env(KUBECONFIG, &file.display().to_string());
         let _locked = self.kubeconfigs.lock(&file)?;
         tool::run(self.runner, &invocation, &|_| ()).await.map(|_| ())
     }
@@ -78,7 +80,7 @@ impl Provider for K3d<'_> {
     }
 
     async fn exists(&self) -> Result<bool, ToolError> {
-        let invocation = Invocation::new("k3d", ["cluster", "list", "-o", "json"]);
+        let invocation = k3d(["cluster", "list", "-o", "json"]);
         let finished = tool::run(self.runner, &invocation, &|_| ()).await?;
         let listed: Vec<Listed> =
             serde_json::from_str(&finished.stdout).map_err(|source| ToolError::Answer {
@@ -100,10 +102,10 @@ impl Provider for K3d<'_> {
             "--timeout",
             &timeout,
         ];
-        let invocation = Invocation::new("k3d", args).with_stdin(config(&self.cluster, wanted)?);
+        let invocation = k3d(args).with_stdin(config(&self.cluster, wanted)?);
         let show = |line: &str| {
-            if let Some((_, step)) = line.split_once("] ") {
-                on_step(step.trim());
+            if let Some(step) = message(line) {
+                on_step(step);
             }
         };
         tool::run(self.runner, &invocation, &show).await?;
@@ -113,9 +115,7 @@ impl Provider for K3d<'_> {
     async fn start(&self, timeout: Duration) -> Result<(), ToolError> {
         let timeout = format!("{}s", timeout.as_secs());
         let args = ["cluster", "start", &self.cluster, "--wait", "--timeout", &timeout];
-        tool::run(self.runner, &Invocation::new("k3d", args), &|_| ())
-            .await
-            .map(|_| ())
+        tool::run(self.runner, &k3d(args), &|_| ()).await.map(|_| ())
     }
 
     async fn write_context(&self) -> Result<(), ToolError> {
@@ -138,6 +138,17 @@ impl Provider for K3d<'_> {
         before.without(&self.context).put_back()?;
         deleted
     }
+}
+
+/// k3d with these arguments.
+fn k3d<'a>(args: impl IntoIterator<Item = &'a str>) -> Invocation {
+    Invocation::new("k3d", args).with_env(COLORS, "false")
+}
+
+/// What a line of k3d's log says: `time="..." level=info msg="..."`.
+fn message(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once(" msg=\"")?;
+    rest.trim_end().strip_suffix('"')
 }
 
 /// The configuration of a cluster.
@@ -208,7 +219,7 @@ mod tests {
         let file = folder.path().join("config").display().to_string();
         let asked = runner.asked.lock().unwrap();
         for at in [2, 4] {
-            assert_eq!(asked[at].env, [("KUBECONFIG".to_owned(), file.clone())]);
+            assert!(asked[at].env.contains(&("KUBECONFIG".to_owned(), file.clone())));
         }
     }
 
@@ -226,6 +237,13 @@ mod tests {
             let text = std::fs::read_to_string(&file).unwrap();
             assert_eq!(text, format!("current-context: \"{after}\"\n"));
         }
+    }
+
+    #[test]
+    fn the_message_is_taken_out_of_a_line_of_the_log() {
+        let line = "time=\"2026-11-25T20:48:19Z\" level=info msg=\"Starting cluster 'clk'\"";
+        assert_eq!(message(line), Some("Starting cluster 'clk'"));
+        assert_eq!(message("no log"), None);
     }
 
     #[tokio::test]

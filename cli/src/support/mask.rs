@@ -57,7 +57,9 @@ impl Secrets {
             let Some(entries) = object.get_mut(part).and_then(Value::as_object_mut) else {
                 continue;
             };
-            for value in entries.values_mut() {
+            // Certificates are public, and worth a look.
+            let secret = entries.iter_mut().filter(|(name, _)| !name.ends_with(".crt"));
+            for (_, value) in secret {
                 let text = value.as_str().unwrap_or_default().to_owned();
                 match STANDARD.decode(&text) {
                     Ok(bytes) if part == "data" => self.learn(&bytes),
@@ -135,12 +137,13 @@ mod tests {
         let mut secrets = Secrets::default();
         let mut object = json!({"kind": "Secret", "metadata": {"name": "s",
             "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "c2VjcmV0LXZhbHVl"}},
-            "data": {"k": "c2VjcmV0LXZhbHVl"}, "stringData": {"p": "other-secret"}});
+            "data": {"k": "c2VjcmV0LXZhbHVl", "ca.crt": "cHVibGljLXZhbHVl"}, "stringData": {"p": "other-secret"}});
         secrets.mask(&mut object);
         let text = object.to_string();
         for part in ["c2VjcmV0LXZhbHVl", "secret-value", "other-secret"] {
             assert!(!text.contains(part), "{text}");
         }
+        assert!(text.contains("cHVibGljLXZhbHVl"), "{text}");
         let log = "a secret-value, c2VjcmV0LXZhbHVl, and other-secret";
         assert_eq!(secrets.scrub(log), "a ***, ***, and ***");
     }

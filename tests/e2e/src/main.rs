@@ -10,6 +10,7 @@
 
 mod admission;
 mod churn;
+mod clusters;
 mod explain;
 mod hostile;
 mod identity;
@@ -45,6 +46,27 @@ const STEPS: &[Step] = &[
         lifecycle::second_up_changes_nothing,
     ),
     ("status_and_env_tell_what_is_there", lifecycle::status_and_env),
+    (
+        "a_cluster_that_differs_is_told_and_not_touched",
+        clusters::difference_is_told,
+    ),
+    (
+        "images_are_saved_and_loaded_where_they_lack",
+        clusters::images_are_saved_and_loaded,
+    ),
+    (
+        "a_forwarded_port_survives_the_end_of_the_emulator",
+        clusters::port_forward_survives,
+    ),
+    (
+        "a_support_bundle_has_no_secret",
+        clusters::support_bundle_has_no_secret,
+    ),
+    ("two_ups_at_once_take_turns", clusters::two_ups_take_turns),
+    (
+        "a_killed_up_is_taken_up_again",
+        clusters::killed_apply_is_taken_up_again,
+    ),
     ("doctor_finds_nothing_wrong", lifecycle::doctor_is_content),
     ("a_recipe_makes_its_resources", identity::recipe_makes_resources),
     (
@@ -159,6 +181,10 @@ const STEPS: &[Step] = &[
     ),
     ("memory_of_webhook_and_sidecar", memory::report_memory),
     ("the_sidecar_serves_real_aws", real_aws::credentials_of_real_aws),
+    (
+        "a_creation_that_was_killed_is_begun_again",
+        clusters::killed_creation_is_begun_again,
+    ),
     ("down_leaves_nothing_behind", lifecycle::down_leaves_nothing),
     ("a_second_down_has_nothing_to_do", lifecycle::second_down),
 ];

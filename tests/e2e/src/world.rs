@@ -20,7 +20,7 @@ pub(crate) const HOST_PORT: &str = "14599";
 pub(crate) struct World {
     binary: PathBuf,
     node_image: String,
-    emulator_image: String,
+    pub(crate) emulator_image: String,
     pub(crate) vault_image: String,
     /// The AWS SDK for Python. The others are named.
     pub(crate) sdk_image: String,
@@ -109,18 +109,31 @@ impl World {
         run(self.command(&self.binary).args(all), Some(input))
     }
 
+    /// `irsa-emu` for another install, to be started by the caller.
+    pub(crate) fn irsa_emu_command(&self, instance: &str, args: &[&str]) -> Command {
+        let mut command = self.command(&self.binary);
+        command
+            .args(["--name", instance, "--progress", "plain"])
+            .args(args);
+        command
+    }
+
     /// Runs `irsa-emu up` with the testbed's images.
     pub(crate) fn up(&self) -> Result<Said> {
-        let (node, emulator) = (&self.node_image, &self.emulator_image);
-        self.irsa_emu(&[
+        self.irsa_emu(&self.up_args(&["--host-port", HOST_PORT]))
+    }
+
+    /// The arguments of `up` with the testbed's images.
+    pub(crate) fn up_args<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        let mut args = vec![
             "up",
             "--node-image",
-            node,
+            &self.node_image,
             "--emulator-image",
-            emulator,
-            "--host-port",
-            HOST_PORT,
-        ])
+            &self.emulator_image,
+        ];
+        args.extend(more);
+        args
     }
 
     /// Runs `irsa-emu up` for the cluster that is there, with more options and variables.
@@ -271,7 +284,7 @@ impl World {
     }
 }
 
-fn run(command: &mut Command, input: Option<&str>) -> Result<Said> {
+pub(crate) fn run(command: &mut Command, input: Option<&str>) -> Result<Said> {
     let text = describe(command);
     command.stdin(if input.is_some() {
         Stdio::piped()

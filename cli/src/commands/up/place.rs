@@ -200,7 +200,15 @@ cannot be put on them";
             match Cluster::connect(&app.kubeconfigs(), context).await {
                 Ok(cluster) => break cluster,
                 Err(error) if Instant::now() >= self.deadline() => {
-                    return Err(error.next(app.command("down")));
+                    let attempted = format!("waiting for the cluster of context `{context}`");
+                    let why = format!(
+                        "not ready within {}: {}",
+                        seconds(self.args.timeout),
+                        error.render()
+                    );
+                    return Err(CliError::because(ExitStatus::Timeout, attempted, why)
+                        .code(Code::ClusterNotReady)
+                        .next(app.command("down")));
                 }
                 // A node that was just started needs a while; a cluster that is simply gone is told at once.
                 Err(error) if !provider.is_own() => {
