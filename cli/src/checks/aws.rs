@@ -1,8 +1,9 @@
 //! What several checks ask: the API server as plain HTTP, STS as a ServiceAccount, and the emulator with an SDK.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use aws_sdk_kms::error::DisplayErrorContext;
 use http_body_util::BodyExt;
 use hyper::http::Request;
@@ -19,6 +20,9 @@ use serde::de::DeserializeOwned;
 use super::engine::Trouble;
 use super::surroundings::chain;
 
+/// Plain HTTP, and never by a proxy: the emulator is asked at a port of this machine.
+static HTTP: LazyLock<SharedHttpClient> =
+    LazyLock::new(|| aws_smithy_http_client::Builder::new().build_http());
 /// How long one call of an SDK may take.
 const CALL: Duration = Duration::from_secs(8);
 
@@ -196,6 +200,7 @@ pub(super) async fn caller(url: &str, account: &str) -> Result<String, String> {
         .behavior_version(aws_sdk_sts::config::BehaviorVersion::latest())
         .region(aws_sdk_sts::config::Region::new(DEFAULT_REGION))
         .endpoint_url(url)
+        .http_client(HTTP.clone())
         .credentials_provider(of_account(account))
         .build();
     let call = aws_sdk_sts::Client::from_conf(config);
@@ -223,6 +228,7 @@ pub(super) fn iam(url: &str, role: &RoleArn) -> aws_sdk_iam::Client {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(region))
         .endpoint_url(url)
+        .http_client(HTTP.clone())
         .credentials_provider(of_account(role.account()))
         .build();
     aws_sdk_iam::Client::from_conf(config)
@@ -309,6 +315,7 @@ pub(super) fn kms(url: &str, region: &str, credentials: Credentials) -> aws_sdk_
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .endpoint_url(url)
+        .http_client(HTTP.clone())
         .credentials_provider(credentials)
         .build();
     aws_sdk_kms::Client::from_conf(config)

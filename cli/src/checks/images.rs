@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use futures::FutureExt;
+use futures::future::try_join_all;
 use irsa_emu_core::contract::EMULATOR;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, Node};
 use kube::Api;
 use kube::api::ListParams;
+use serde_json::Value;
 
 use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine};
 use super::surroundings::chain;
@@ -40,20 +42,37 @@ async fn present(s: &Surroundings<'_>) -> Verdict {
         return as_nodes_tell(s, &wanted).await;
     }
     let docker = s.docker().await?;
-    for node in nodes.iter().filter(|node| node.running && node.runs_pods) {
-        for image in &wanted {
-            let ran = docker
-                .exec(&node.name, &["crictl", "inspecti", image], None)
-                .await
-                .map_err(|error| Trouble::new(chain(&error), format!("docker logs {}", node.name)))?;
-            if ran.code != 0 {
-                let message = format!("the image {image} is not on it");
-                let trouble = Trouble::new(message, s.app.command("up")).about(format!("Node {}", node.name));
-                return Err(trouble.mended_by(Remedy::Up));
+    let running = nodes.iter().filter(|node| node.running && node.runs_pods);
+    let asked = running.flat_map(|node| wanted.iter().map(move |image| (node, image)));
+    let answers = try_join_all(asked.map(|(node, image)| async move {
+        let ran = docker
+            .exec(&node.name, &["crictl", "inspecti", image], None)
+            .await
+            .map_err(|error| Trouble::new(chain(&error), format!("docker logs {}", node.name)))?;
+        let told = if ran.code == 0 { Some(ran.stdout) } else { None };
+        match judge(image, told.as_deref(), &docker.architecture) {
+            None => Ok(()),
+            Some(why) => {
+                let trouble = Trouble::new(why, s.app.command("up")).about(format!("Node {}", node.name));
+                Err(trouble.mended_by(Remedy::Up))
             }
         }
-    }
+    }));
+    answers.await?;
     fine(wanted.join(", "))
+}
+
+/// What is wrong with an image on a node. `told` is what the node tells of it, where it has it.
+fn judge(image: &str, told: Option<&str>, architecture: &str) -> Option<String> {
+    let Some(told) = told else {
+        return Some(format!("the image {image} is not on it"));
+    };
+    let told: Value = serde_json::from_str(told).unwrap_or_default();
+    let found = told
+        .pointer("/info/imageSpec/architecture")
+        .and_then(Value::as_str)?;
+    (!architecture.is_empty() && found != architecture)
+        .then(|| format!("the image {image} is for {found}, but the node runs {architecture}"))
 }
 
 /// Nodes tell only some of their images, so what they do not tell may still be there.
@@ -140,6 +159,17 @@ mod tests {
         let mut idle = deployment;
         idle.spec.as_mut().unwrap().replicas = Some(0);
         assert!(scaled_down(&idle).is_some());
+    }
+
+    #[test]
+    fn an_image_must_be_there_and_for_this_machine() {
+        let told = r#"{"status": {}, "info": {"imageSpec": {"architecture": "arm64", "os": "linux"}}}"#;
+        assert_eq!(judge("i:1", Some(told), "arm64"), None);
+        assert!(judge("i:1", Some(told), "amd64").is_some_and(|why| why.contains("is for arm64")));
+        assert!(judge("i:1", None, "amd64").is_some_and(|why| why.ends_with("is not on it")));
+        // Who cannot tell is not blamed.
+        assert_eq!(judge("i:1", Some("{}"), "amd64"), None);
+        assert_eq!(judge("i:1", Some(told), ""), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::status;
 use crate::app::App;
-use crate::checks::{self, Surroundings, engine, report};
+use crate::checks::{self, Scope, Surroundings, engine, report};
 use crate::docker::Docker;
 use crate::error::{Attempt, CliError, ExitStatus};
 use crate::output::OutputArgs;
@@ -109,10 +109,10 @@ async fn docker(app: &App) -> Item {
 async fn doctor(app: &App) -> String {
     let all = checks::all();
     let wanted: Vec<_> = all.iter().collect();
-    let surroundings = Surroundings::new(app);
+    let surroundings = Surroundings::new(app, Scope::default());
     let outcomes = engine::run(&wanted, &surroundings, &|_| ()).await;
     surroundings.clean().await;
-    report::json(&outcomes, surroundings.cluster_version()).to_string()
+    report::json(&outcomes, &surroundings.versions()).to_string()
 }
 
 async fn status_of(cluster: &crate::cluster::target::Cluster, app: &App) -> String {

@@ -11,6 +11,7 @@
 mod admission;
 mod churn;
 mod clusters;
+mod doctor;
 mod explain;
 mod hostile;
 mod identity;
@@ -68,6 +69,14 @@ const STEPS: &[Step] = &[
         clusters::killed_apply_is_taken_up_again,
     ),
     ("doctor_finds_nothing_wrong", lifecycle::doctor_is_content),
+    (
+        "doctor_finds_each_thing_that_is_broken_and_nothing_else",
+        doctor::each_break_is_found_alone,
+    ),
+    (
+        "doctor_mends_what_is_safe_to_repeat",
+        doctor::doctor_mends_what_is_safe,
+    ),
     ("a_recipe_makes_its_resources", identity::recipe_makes_resources),
     (
         "web_identity_serves_an_unmodified_sdk",

@@ -19,21 +19,22 @@ pub(super) async fn covered(s: &Surroundings<'_>) -> Verdict {
     }
     let deployment = s.deployment(EMULATOR).await?;
     let image = image(&deployment).unwrap_or_default();
-    judge(&image, has_token(&deployment), &s.app.command("up"))
-        .map_err(|trouble| trouble.about(format!("Deployment {NAMESPACE}/{EMULATOR}")))
-}
-
-/// Judges an image before anything is made with it. `up` is the command that would be run.
-pub(crate) fn judge(image: &str, has_token: bool, up: &str) -> Verdict {
-    if has_token || !needs_licence(image) {
+    let runs = deployment
+        .status
+        .as_ref()
+        .and_then(|status| status.available_replicas)
+        > Some(0);
+    if runs || has_token(&deployment) || !needs_licence(&image) {
         return fine(image);
     }
-    Err(Trouble::new(
-        format!(
-            "the image {image} does not start without a licence (LocalStack's exit code 55), and has none"
-        ),
-        format!("{up} --emulator-image {DEFAULT_EMULATOR_IMAGE}"),
-    ))
+    let message = format!(
+        "the image {image} does not start without a licence (LocalStack's exit code 55), and has none"
+    );
+    let fix = format!(
+        "{} --emulator-image {DEFAULT_EMULATOR_IMAGE}",
+        s.app.command("up")
+    );
+    Err(Trouble::new(message, fix).about(format!("Deployment {NAMESPACE}/{EMULATOR}")))
 }
 
 fn has_token(deployment: &Deployment) -> bool {
@@ -47,7 +48,8 @@ fn has_token(deployment: &Deployment) -> bool {
         .any(|variable| TOKENS.contains(&variable.name.as_str()))
 }
 
-fn needs_licence(image: &str) -> bool {
+/// Whether an image of LocalStack's is, by its name, one that does not start without a licence.
+pub(crate) fn needs_licence(image: &str) -> bool {
     let (repository, tag) = match image.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => (repository, tag),
         _ => (image, "latest"),
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_images_that_need_a_licence_and_have_none_are_told() {
+    fn the_name_of_an_image_tells_whether_it_needs_a_licence() {
         for (image, needs) in [
             ("localstack/localstack:4.14.0", false),
             ("localstack/localstack:4", false),
@@ -93,8 +95,7 @@ mod tests {
             ("localstack/localstack@sha256:abc", false),
             ("motoserver/moto:latest", false),
         ] {
-            assert_eq!(judge(image, false, "irsa-emu up").is_err(), needs, "{image}");
-            assert!(judge(image, true, "irsa-emu up").is_ok(), "{image}");
+            assert_eq!(needs_licence(image), needs, "{image}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The emulator: it runs, has the services we need, can be reached, and has kept what it was given.
 
-pub(crate) mod licence;
+mod licence;
 mod reach;
 mod state;
 
@@ -8,6 +8,7 @@ use futures::FutureExt;
 use irsa_emu_core::contract::{DEFAULT_EMULATOR_IMAGE, EMULATOR, EMULATOR_PORT, NAMESPACE};
 use serde_json::Value;
 
+pub(crate) use self::licence::needs_licence;
 use super::aws::get;
 use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine};
 use super::{Remedy, Surroundings};
@@ -53,7 +54,7 @@ pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
         Check {
             id: "emu-reach-pod",
             phase: Phase::Emulator,
-            needs: &["emu-ready", "images-present"],
+            needs: &["emu-ready", "images-present", "wh-ready"],
             severity: Severity::Error,
             title: "the emulator and the STS front answer to a Pod",
             run: |s| reach::from_pod(s).boxed(),

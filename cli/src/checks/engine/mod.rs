@@ -35,7 +35,6 @@ pub async fn run<C: Sync>(
                 .needs
                 .iter()
                 .filter_map(|need| checks.iter().position(|other| other.id == *need));
-            // A check that comes later cannot be waited for; the list is in order.
             if let Some(bad) = needs
                 .clone()
                 .find_map(|need| outcomes.get(&need).filter(|outcome| !outcome.is_good()))

@@ -40,7 +40,7 @@ pub async fn again(app: &App) -> Result<(), CliError> {
     let words = words(webhook.as_ref(), emulator.as_ref());
     let line = Line::try_parse_from(&words)
         .map_err(|error| CliError::new(ExitStatus::Failed, attempted(), error).next(app.command("up")))?;
-    Up::new(&line.up, app)?.install().await.map(drop)
+    Up::new(&line.up, app)?.make_ready().await.map(drop)
 }
 
 /// The words of a command line that keeps the settings of an install. What is not there gets its default.

@@ -5,6 +5,7 @@ mod backend;
 mod choose;
 mod create;
 mod finish;
+mod host;
 mod install;
 pub(crate) mod options;
 mod place;
@@ -112,7 +113,7 @@ impl<'a> Up<'a> {
             self.base_credentials()?;
             return self.plan(&self.recipes().await?).await;
         }
-        let (place, changes) = self.install().await?;
+        let (place, changes) = self.make_ready().await?;
         if self.args.switch_context {
             switch_to(&self.app.kubeconfigs(), &place.cluster.context)
                 .attempting(|| format!("making {} the current context", place.cluster.context))?;
@@ -122,7 +123,7 @@ impl<'a> Up<'a> {
     }
 
     /// Everything but what is said at the end; answers how many objects were created or changed.
-    async fn install(&self) -> Result<(Place, usize), CliError> {
+    async fn make_ready(&self) -> Result<(Place, usize), CliError> {
         let base_credentials = self.base_credentials()?;
         let recipes = self.recipes().await?;
         let app = self.app;

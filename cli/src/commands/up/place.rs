@@ -25,6 +25,7 @@ pub(super) struct Place {
 impl Up<'_> {
     pub(super) async fn place(&self) -> Result<Place, CliError> {
         let provider = self.provider().await?;
+        self.mind_licence();
         if provider.is_own() {
             self.own_cluster(provider.as_ref()).await
         } else {
@@ -60,7 +61,10 @@ impl Up<'_> {
             provider.title()
         ));
         match port {
-            Some(port) => self.create(provider, port).await?,
+            Some(port) => {
+                self.mind_host().await;
+                self.create(provider, port).await?;
+            }
             None => self.reuse(provider, &docker, &found).await?,
         }
         let cluster = self.connect_when_ready(provider).await?;

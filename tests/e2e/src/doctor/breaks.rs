@@ -1,0 +1,290 @@
+//! What is broken, and how it is mended.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::means::{
+    ACCOUNT, annotate, expired, foreign_ca, make_role, make_viewer, patch_registration, put_certificate,
+    remove_image, rival, scale_webhook, sidecar_image, trust, viewer,
+};
+use super::{Ask, NAMESPACE, emulator};
+use crate::world::{CONTEXT, World};
+
+const KEY: &str = r#"{"KeyId": "d0c70a11-0000-4000-8000-000000000001"}"#;
+
+/// Something that is broken.
+pub(super) struct Break {
+    /// The checks that find it, and no others.
+    pub(super) ids: &'static [&'static str],
+    /// How it is broken.
+    pub(super) how: &'static str,
+    pub(super) ask: Ask,
+    pub(super) by: fn(&World) -> Result<()>,
+    pub(super) back: fn(&World) -> Result<()>,
+}
+
+const NOTHING: fn(&World) -> Result<()> = |_| Ok(());
+
+/// What stays broken while the keeper works.
+pub(super) const ALONE: &[Break] = &[
+    Break {
+        ids: &["host-docker-socket"],
+        how: "`DOCKER_HOST` names a socket that is not there",
+        ask: Ask::Variable("DOCKER_HOST", "unix:///nonexistent/docker.sock"),
+        by: NOTHING,
+        back: NOTHING,
+    },
+    Break {
+        ids: &["host-provider"],
+        how: "`kind` is not in PATH",
+        ask: Ask::Variable("PATH", "/nonexistent"),
+        by: NOTHING,
+        back: NOTHING,
+    },
+    Break {
+        ids: &["host-proxy"],
+        how: "`ALL_PROXY` is set, `NO_PROXY` is not",
+        ask: Ask::Variable("ALL_PROXY", "http://192.0.2.1:3128"),
+        by: NOTHING,
+        back: NOTHING,
+    },
+    Break {
+        ids: &["k8s-context-safe"],
+        how: "`--context` names a context that is not there",
+        ask: Ask::Variable("IRSA_EMU_CONTEXT", "kind-nowhere"),
+        by: NOTHING,
+        back: NOTHING,
+    },
+    Break {
+        ids: &["k8s-rbac"],
+        how: "the kubeconfig is that of a ServiceAccount which may only view",
+        ask: Ask::Only("k8s-rbac", |world| {
+            vec![
+                "--kubeconfig".to_owned(),
+                viewer(world),
+                "--context".to_owned(),
+                CONTEXT.to_owned(),
+            ]
+        }),
+        by: make_viewer,
+        back: |world| {
+            std::fs::remove_file(viewer(world))?;
+            world.kubectl(&["delete", "clusterrolebinding", "e2e-doctor-viewer"])?;
+            Ok(())
+        },
+    },
+    Break {
+        ids: &["k8s-core-ready"],
+        how: "CoreDNS is given an image that does not exist",
+        ask: Ask::Usual,
+        by: |world| {
+            let image = "coredns=irsa-emu.test/none:1";
+            world.kubectl(&["-n", "kube-system", "set", "image", "deployment/coredns", image])?;
+            Ok(())
+        },
+        back: |world| {
+            world.kubectl(&["-n", "kube-system", "rollout", "undo", "deployment/coredns"])?;
+            world.kubectl(&[
+                "-n",
+                "kube-system",
+                "rollout",
+                "status",
+                "deployment/coredns",
+                "--timeout=60s",
+            ])?;
+            Ok(())
+        },
+    },
+    Break {
+        ids: &["images-present"],
+        how: "the sidecar's image is removed from the node",
+        ask: Ask::WithProbe,
+        by: |world| remove_image(world, &sidecar_image(world)?),
+        back: |world| {
+            world
+                .irsa_emu(&["doctor", "--fix", "--yes", "--only", "images-present"])?
+                .code(0)?;
+            Ok(())
+        },
+    },
+    Break {
+        ids: &["emu-reach-host"],
+        how: "the Namespace's annotation names a port that nobody listens on",
+        ask: Ask::Usual,
+        by: |world| {
+            annotate(
+                world,
+                &["namespace", "irsa-emu"],
+                "irsa-emu.dev/host-endpoint=http://127.0.0.1:1",
+            )
+        },
+        back: |world| {
+            let endpoint = format!(
+                "irsa-emu.dev/host-endpoint=http://127.0.0.1:{}",
+                crate::world::HOST_PORT
+            );
+            annotate(world, &["namespace", "irsa-emu"], &endpoint)
+        },
+    },
+    Break {
+        ids: &["emu-reach-pod"],
+        how: "a NetworkPolicy forbids Pods of `default` to reach anything",
+        ask: Ask::WithProbe,
+        by: |world| {
+            let policy = json!({
+                "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+                "metadata": {"name": "e2e-doctor", "namespace": "default"},
+                "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
+            });
+            world.apply(&policy.to_string())
+        },
+        back: |world| {
+            world.kubectl(&["delete", "networkpolicy", "-n", "default", "e2e-doctor"])?;
+            Ok(())
+        },
+    },
+    Break {
+        ids: &["wh-ready"],
+        how: "the webhook is scaled to 0",
+        ask: Ask::Usual,
+        by: |world| scale_webhook(world, "0"),
+        back: |world| scale_webhook(world, "2"),
+    },
+    Break {
+        ids: &["wh-dryrun"],
+        how: "the Namespace of the canary has `irsa-emu.dev/injection=disabled`",
+        ask: Ask::Usual,
+        by: |world| {
+            world.kubectl(&["label", "namespace", "default", "irsa-emu.dev/injection=disabled"])?;
+            Ok(())
+        },
+        back: |world| {
+            world.kubectl(&["label", "namespace", "default", "irsa-emu.dev/injection-"])?;
+            Ok(())
+        },
+    },
+    Break {
+        ids: &["wh-conflict"],
+        how: "a second MutatingWebhookConfiguration `pod-identity-webhook`",
+        ask: Ask::Usual,
+        by: |world| world.apply(&rival().to_string()),
+        back: |world| {
+            world.kubectl(&["delete", "mutatingwebhookconfiguration", "pod-identity-webhook"])?;
+            Ok(())
+        },
+    },
+    Break {
+        ids: &["sa-annotation"],
+        how: "a ServiceAccount has `eks.amazonaws.com/role_arn`",
+        ask: Ask::Usual,
+        by: |world| {
+            let typo = "eks.amazonaws.com/role_arn=arn:aws:iam::123456789012:role/e2e-doctor-role";
+            annotate(world, &["serviceaccount", "-n", NAMESPACE, "default"], typo)
+        },
+        back: |world| {
+            annotate(
+                world,
+                &["serviceaccount", "-n", NAMESPACE, "default"],
+                "eks.amazonaws.com/role_arn-",
+            )
+        },
+    },
+    Break {
+        ids: &["role-exists"],
+        how: "an annotation names the role below another path",
+        ask: Ask::Usual,
+        by: |world| {
+            let other = "eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/other/e2e-doctor-role";
+            annotate(world, &["serviceaccount", "-n", NAMESPACE, "role"], other)
+        },
+        back: |world| {
+            let own = "eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/e2e-doctor-role";
+            annotate(world, &["serviceaccount", "-n", NAMESPACE, "role"], own)
+        },
+    },
+    Break {
+        ids: &["sts-webidentity"],
+        how: "the canary's role trusts another ServiceAccount",
+        ask: Ask::Usual,
+        by: |_| trust("000000000000", "irsa-emu-canary", "default:somebody-else"),
+        back: |_| emulator::iam("000000000000", "Action=DeleteRole&RoleName=irsa-emu-canary"),
+    },
+    Break {
+        ids: &["recipes-ready"],
+        how: "a Recipe wants a role of a name that is taken below another path",
+        ask: Ask::Usual,
+        by: |world| {
+            let recipe = json!({
+                "apiVersion": "irsa-emu.dev/v1alpha1", "kind": "Recipe", "metadata": {"name": "e2e-doctor-broken"},
+                "spec": {"account": ACCOUNT, "region": "us-east-1",
+                    "iam": {"roles": [{"name": "e2e-doctor-role", "path": "/other/"}]}},
+            });
+            world.apply(&recipe.to_string())
+        },
+        back: |world| {
+            world.kubectl(&["delete", "recipe", "e2e-doctor-broken"])?;
+            Ok(())
+        },
+    },
+    Break {
+        ids: &["kms-key"],
+        how: "the key is disabled in the emulator",
+        ask: Ask::Usual,
+        by: |_| emulator::kms(ACCOUNT, "DisableKey", KEY),
+        back: |_| emulator::kms(ACCOUNT, "EnableKey", KEY),
+    },
+];
+
+/// What the webhook would mend within seconds.
+pub(super) const WITHOUT_KEEPER: &[Break] = &[
+    Break {
+        ids: &["emu-state"],
+        how: "the role of a Recipe is deleted in the emulator, and no keeper restores it",
+        ask: Ask::Usual,
+        by: |_| emulator::iam(ACCOUNT, "Action=DeleteRole&RoleName=e2e-doctor-role"),
+        back: |_| make_role("e2e-doctor-role", &format!("{NAMESPACE}:role")),
+    },
+    Break {
+        ids: &["role-trust"],
+        how: "the role's trust policy in the emulator names another ServiceAccount",
+        ask: Ask::Usual,
+        by: |_| trust(ACCOUNT, "e2e-doctor-role", "e2e-doctor:somebody-else"),
+        back: |_| trust(ACCOUNT, "e2e-doctor-role", "e2e-doctor:role"),
+    },
+    Break {
+        ids: &["role-trust", "kms-roundtrip"],
+        how: "the trust policy of the role that uses the key names another ServiceAccount",
+        ask: Ask::Usual,
+        by: |_| trust(ACCOUNT, "e2e-doctor-key", "e2e-doctor:somebody-else"),
+        back: |_| trust(ACCOUNT, "e2e-doctor-key", "e2e-doctor:key"),
+    },
+    Break {
+        ids: &["wh-config"],
+        how: "the registration's timeout is 30 s",
+        ask: Ask::Usual,
+        by: |world| patch_registration(world, "/webhooks/0/timeoutSeconds", &json!(30)),
+        back: |world| patch_registration(world, "/webhooks/0/timeoutSeconds", &json!(5)),
+    },
+    Break {
+        ids: &["wh-cert-expiry"],
+        how: "the webhook is scaled to 0, and its Secret holds an expired certificate",
+        ask: Ask::Usual,
+        by: |world| {
+            scale_webhook(world, "0")?;
+            put_certificate(world, Some(&expired()?))
+        },
+        back: |world| {
+            // What cannot be used the webhook makes anew.
+            put_certificate(world, None)?;
+            scale_webhook(world, "2")
+        },
+    },
+    Break {
+        ids: &["wh-ca-match"],
+        how: "`caBundle` is another CA",
+        ask: Ask::Usual,
+        by: |world| patch_registration(world, "/webhooks/0/clientConfig/caBundle", &json!(foreign_ca()?)),
+        // The webhook mends it as soon as one leads again.
+        back: NOTHING,
+    },
+];

@@ -1,0 +1,163 @@
+//! By what things are broken and mended.
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::{NAMESPACE, emulator};
+use crate::world::{INSTANCE, World, eventually};
+
+pub(super) const ACCOUNT: &str = "123456789012";
+const REGISTRATION: &[&str] = &["mutatingwebhookconfiguration", "irsa-emu"];
+const SECRET: &[&str] = &["secret", "-n", "irsa-emu", "irsa-emu-webhook-tls"];
+
+pub(super) fn annotate(world: &World, object: &[&str], annotation: &str) -> Result<()> {
+    world.kubectl(&[&["annotate", "--overwrite"], object, &[annotation]].concat())?;
+    Ok(())
+}
+
+pub(super) fn scale_webhook(world: &World, replicas: &str) -> Result<()> {
+    let deployment = "deployment/irsa-emu-webhook";
+    world.kubectl(&[
+        "scale",
+        "-n",
+        "irsa-emu",
+        deployment,
+        &format!("--replicas={replicas}"),
+    ])?;
+    if replicas != "0" {
+        world.kubectl(&["rollout", "status", "-n", "irsa-emu", deployment, "--timeout=60s"])?;
+    }
+    eventually("the replicas are as many as wanted", 60, || {
+        let label = "app.kubernetes.io/name=irsa-emu-webhook";
+        let pods = world.get(&["pods", "-n", "irsa-emu", "-l", label])?;
+        let count = pods["items"].as_array().map_or(0, Vec::len).to_string();
+        ensure!(count == replicas, "{count} Pods");
+        Ok(())
+    })
+}
+
+pub(super) fn patch_registration(world: &World, path: &str, value: &Value) -> Result<()> {
+    let patch = json!([{"op": "replace", "path": path, "value": value}]).to_string();
+    world.kubectl(&[&["patch"], REGISTRATION, &["--type=json", "-p", &patch]].concat())?;
+    Ok(())
+}
+
+/// Another registration of the name that EKS's webhook has. No Pod is sent to it.
+pub(super) fn rival() -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "pod-identity-webhook"},
+        "webhooks": [{
+            "name": "pod-identity-webhook.amazonaws.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "failurePolicy": "Ignore", "clientConfig": {"url": "https://127.0.0.1:1/mutate"},
+            "namespaceSelector": {"matchLabels": {"e2e-doctor": "none"}},
+            "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
+        }],
+    })
+}
+
+fn policy(subject: &str) -> String {
+    let issuer = "kubernetes.default.svc.cluster.local";
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}")},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {
+                format!("{issuer}:sub"): format!("system:serviceaccount:{subject}"),
+                format!("{issuer}:aud"): "sts.amazonaws.com",
+            }},
+        }],
+    });
+    let encoded = |byte: u8| {
+        if byte.is_ascii_alphanumeric() {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    policy.to_string().bytes().map(encoded).collect()
+}
+
+pub(super) fn trust(account: &str, role: &str, subject: &str) -> Result<()> {
+    let document = policy(subject);
+    let form = format!("Action=UpdateAssumeRolePolicy&RoleName={role}&PolicyDocument={document}");
+    emulator::iam(account, &form)
+}
+
+pub(super) fn make_role(role: &str, subject: &str) -> Result<()> {
+    let document = policy(subject);
+    let form = format!("Action=CreateRole&RoleName={role}&AssumeRolePolicyDocument={document}");
+    emulator::iam(ACCOUNT, &form)
+}
+
+pub(super) fn sidecar_image(world: &World) -> Result<String> {
+    let deployment = world.get(&["deployment", "-n", "irsa-emu", "irsa-emu-webhook"])?;
+    let args = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array();
+    let mut args = args.into_iter().flatten().filter_map(Value::as_str);
+    let image = args.find_map(|arg| arg.strip_prefix("--sidecar-image="));
+    Ok(image.context("the webhook has no --sidecar-image")?.to_owned())
+}
+
+pub(super) fn remove_image(world: &World, image: &str) -> Result<()> {
+    let node = format!("{INSTANCE}-control-plane");
+    world
+        .program("docker", &["exec", &node, "crictl", "rmi", image])?
+        .code(0)?;
+    Ok(())
+}
+
+/// A CA and a certificate of it that ended a day ago.
+pub(super) fn expired() -> Result<(String, String)> {
+    let name = "irsa-emu-webhook.irsa-emu.svc".to_owned();
+    let mut params = rcgen::CertificateParams::new([name])?;
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let key = rcgen::KeyPair::generate()?;
+    Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
+}
+
+/// Puts a certificate into the Secret, or takes the Secret away.
+pub(super) fn put_certificate(world: &World, certificate: Option<&(String, String)>) -> Result<()> {
+    let Some((certificate, key)) = certificate else {
+        world.kubectl(&[&["delete"], SECRET].concat())?;
+        return Ok(());
+    };
+    let data = json!({"data": {"tls.crt": STANDARD.encode(certificate), "tls.key": STANDARD.encode(key)}});
+    world.kubectl(&[&["patch"], SECRET, &["--type=merge", "-p", &data.to_string()]].concat())?;
+    Ok(())
+}
+
+/// Where the kubeconfig of the one who may only view is.
+pub(super) fn viewer(world: &World) -> String {
+    let own = world.kubeconfig();
+    own.with_file_name("e2e-doctor-viewer.kubeconfig")
+        .to_string_lossy()
+        .into_owned()
+}
+
+pub(super) fn make_viewer(world: &World) -> Result<()> {
+    let account = format!("--serviceaccount={NAMESPACE}:default");
+    world.kubectl(&[
+        "create",
+        "clusterrolebinding",
+        "e2e-doctor-viewer",
+        "--clusterrole=view",
+        &account,
+    ])?;
+    let token = world.kubectl(&["create", "token", "-n", NAMESPACE, "default"])?;
+    let config = world.kubectl(&["config", "view", "--minify", "--raw", "-o", "json"])?;
+    let mut config: Value = serde_json::from_str(&config)?;
+    config["users"][0]["user"] = json!({"token": token.trim()});
+    std::fs::write(viewer(world), config.to_string())?;
+    Ok(())
+}
+
+/// A CA that nobody knows, as `caBundle` holds it.
+pub(super) fn foreign_ca() -> Result<String> {
+    let foreign = rcgen::generate_simple_self_signed(["x.invalid".to_owned()])?;
+    Ok(STANDARD.encode(foreign.cert.pem()))
+}
