@@ -1,5 +1,7 @@
 //! Takes secrets out of text: those that are known, and what looks like one.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -58,7 +60,8 @@ impl Secrets {
                 continue;
             };
             // Certificates are public, and worth a look.
-            let secret = entries.iter_mut().filter(|(name, _)| !name.ends_with(".crt"));
+            let is_certificate = |name: &str| Path::new(name).extension().is_some_and(|end| end == "crt");
+            let secret = entries.iter_mut().filter(|(name, _)| !is_certificate(name));
             for (_, value) in secret {
                 let text = value.as_str().unwrap_or_default().to_owned();
                 match STANDARD.decode(&text) {

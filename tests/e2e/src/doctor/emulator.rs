@@ -36,7 +36,7 @@ fn post(account: &str, service: &str, headers: &[(&str, &str)], body: &str) -> R
     let mut stream = TcpStream::connect(format!("127.0.0.1:{HOST_PORT}")).context("the emulator's port")?;
     let headers: String = headers
         .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .flat_map(|(name, value)| [*name, ": ", *value, "\r\n"])
         .collect();
     write!(
         stream,

@@ -39,8 +39,8 @@ pub(super) fn scale_webhook(world: &World, replicas: &str) -> Result<()> {
 }
 
 pub(super) fn patch_registration(world: &World, path: &str, value: &Value) -> Result<()> {
-    let patch = json!([{"op": "replace", "path": path, "value": value}]).to_string();
-    world.kubectl(&[&["patch"], REGISTRATION, &["--type=json", "-p", &patch]].concat())?;
+    let change = json!([{"op": "replace", "path": path, "value": value}]).to_string();
+    world.kubectl(&[&["patch"], REGISTRATION, &["--type=json", "-p", &change]].concat())?;
     Ok(())
 }
 
