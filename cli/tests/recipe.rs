@@ -196,7 +196,7 @@ fn the_doctor_skips_what_makes_no_sense_and_fails() {
 #[test]
 fn the_doctor_lists_its_checks_and_knows_its_patterns() {
     let all = irsa_emu(&["doctor", "--list"]).stdout;
-    assert_eq!(all.lines().count(), 36, "{all}");
+    assert_eq!(all.lines().count(), 40, "{all}");
     let some = irsa_emu(&["doctor", "--list", "--only", "wh-*", "--skip", "*-dryrun"]).stdout;
     assert_eq!(some.lines().count(), 5, "{some}");
     let ran = irsa_emu(&["doctor", "--only", "nonsense"]);

@@ -221,7 +221,7 @@ pub(super) enum Presence {
 }
 
 /// An IAM client for the emulator, which sees the account and the partition of a role.
-pub(super) fn iam(url: &str, role: &RoleArn) -> aws_sdk_iam::Client {
+fn iam(url: &str, role: &RoleArn) -> aws_sdk_iam::Client {
     // The emulator tells the partition by the region that signs.
     let region = home_of_iam(role.partition());
     let config = aws_sdk_iam::Config::builder()
@@ -234,15 +234,8 @@ pub(super) fn iam(url: &str, role: &RoleArn) -> aws_sdk_iam::Client {
     aws_sdk_iam::Client::from_conf(config)
 }
 
-/// Whether a role is in the emulator; one of the same name below another path is not the role.
-pub(super) async fn role_presence(iam: &aws_sdk_iam::Client, role: &RoleArn) -> Result<Presence, Trouble> {
-    let found = role_of(iam, role).await?;
-    let same = found.is_some_and(|found| found.arn() == role.to_string());
-    Ok(if same { Presence::There } else { Presence::Gone })
-}
-
 /// The role of this name, where there is one.
-pub(super) async fn role_of(
+async fn role_of(
     iam: &aws_sdk_iam::Client,
     role: &RoleArn,
 ) -> Result<Option<aws_sdk_iam::types::Role>, Trouble> {

@@ -12,6 +12,7 @@ mod remedy;
 pub mod report;
 mod surroundings;
 mod webhook;
+mod workload;
 
 pub(crate) use emulator::needs_licence;
 use engine::Check;
@@ -30,6 +31,7 @@ pub fn all<'x>() -> Vec<Check<Surroundings<'x>>> {
         webhook::checks(),
         identity::checks(),
         kms::checks(),
+        workload::checks(),
     ]
     .into_iter()
     .flatten()

@@ -7,7 +7,7 @@ use irsa_emu_core::recipe::{Recipe, ResourceState};
 use irsa_emu_core::role_arn::RoleArn;
 
 use crate::checks::Surroundings;
-use crate::checks::aws::{Presence, iam, key_presence, kms, of_account, role_presence};
+use crate::checks::aws::{Presence, key_presence, kms, of_account, role};
 use crate::checks::engine::{Trouble, Verdict, fine};
 
 /// How often what is missing is looked for again: the keeper needs about three seconds.
@@ -82,8 +82,12 @@ fn made(recipe: &Recipe) -> Vec<Made> {
 
 async fn presence(s: &Surroundings<'_>, arn: &str) -> Result<Presence, Trouble> {
     let url = s.emulator().await?;
-    if let Ok(role) = RoleArn::parse(arn) {
-        return role_presence(&iam(url, &role), &role).await;
+    if let Ok(wanted) = RoleArn::parse(arn) {
+        let found = role(url, &wanted).await;
+        let found = found.map_err(|why| Trouble::new(why, s.app.command("doctor --only emu-*")))?;
+        // One of the same name below another path is not the role.
+        let same = found.is_some_and(|found| found.arn == arn);
+        return Ok(if same { Presence::There } else { Presence::Gone });
     }
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     if let ["arn", _, "kms", region, account, _] = parts[..] {

@@ -1,6 +1,6 @@
 //! Who asks for which role.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use irsa_emu_core::contract::{AUDIENCE, DEFAULT_AUDIENCE, EKS_PREFIX, NAMESPACE, ROLE_ARN};
 use irsa_emu_core::grant::find_mistakes;
@@ -110,6 +110,14 @@ impl Accounts {
             let (partition, account) = self.compose.as_ref()?;
             RoleArn::compose(partition, account, value).ok()
         })
+    }
+
+    /// Their Namespaces.
+    pub(in crate::checks) fn namespaces(&self) -> BTreeSet<&str> {
+        self.list
+            .iter()
+            .map(|account| account.namespace.as_str())
+            .collect()
     }
 }
 

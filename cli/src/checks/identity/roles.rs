@@ -10,39 +10,23 @@ use irsa_emu_core::trust_policy::{
 
 use super::grants::Wish;
 use crate::checks::Surroundings;
-use crate::checks::aws::{get, iam, role_of};
+use crate::checks::aws::{FoundRole, get, role};
 use crate::checks::engine::{Trouble, Verdict, fine, nothing};
 
-/// A role as the emulator has it under its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Found {
-    arn: String,
-    trust: String,
-}
-
 /// What is there for every role that is wished for.
-type Roles = BTreeMap<RoleArn, Option<Found>>;
+type Roles = BTreeMap<RoleArn, Option<FoundRole>>;
 
 async fn look(s: &Surroundings<'_>, wishes: &[Wish]) -> Result<Roles, Trouble> {
     let url = s.emulator().await?;
     let mut wanted: Vec<&RoleArn> = wishes.iter().map(|wish| &wish.role).collect();
     wanted.sort();
     wanted.dedup();
-    let found = try_join_all(wanted.into_iter().map(|role| async move {
-        let found = role_of(&iam(url, role), role).await?.map(|found| Found {
-            arn: found.arn().to_owned(),
-            // IAM answers with the document URL-encoded.
-            trust: decoded(found.assume_role_policy_document().unwrap_or_default()),
-        });
-        Ok::<_, Trouble>((role.clone(), found))
+    let found = try_join_all(wanted.into_iter().map(|wanted| async move {
+        let found = role(url, wanted).await;
+        let found = found.map_err(|why| Trouble::new(why, s.app.command("doctor --only emu-*")))?;
+        Ok::<_, Trouble>((wanted.clone(), found))
     }));
     Ok(found.await?.into_iter().collect())
-}
-
-fn decoded(document: &str) -> String {
-    percent_encoding::percent_decode_str(document)
-        .decode_utf8_lossy()
-        .into_owned()
 }
 
 pub(super) async fn exist(s: &Surroundings<'_>) -> Verdict {
@@ -188,7 +172,7 @@ mod tests {
                 "Condition": condition,
             }]
         });
-        let found = Found {
+        let found = FoundRole {
             arn: arn.into(),
             trust: trust.to_string(),
         };
@@ -237,10 +221,5 @@ mod tests {
         assert!(trusted(&json!({})).unwrap_err().warning);
         let any = json!({"StringLike": {format!("{PROVIDER}:sub"): "system:serviceaccount:*"}});
         assert!(trusted(&any).unwrap_err().warning);
-    }
-
-    #[test]
-    fn documents_come_url_encoded() {
-        assert_eq!(decoded("%7B%22a%22%3A%20%22x%2By%22%7D"), "{\"a\": \"x+y\"}");
     }
 }

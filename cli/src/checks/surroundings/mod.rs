@@ -23,6 +23,7 @@ use super::Remedy;
 use super::engine::Trouble;
 use super::identity::Accounts;
 use super::report::Versions;
+use super::workload::Pods;
 use crate::app::App;
 use crate::cluster::Family;
 use crate::cluster::provider;
@@ -56,6 +57,7 @@ pub struct Surroundings<'x> {
     registrations: OnceCell<Result<Vec<MutatingWebhookConfiguration>, Trouble>>,
     recipes: OnceCell<Result<Vec<Recipe>, Trouble>>,
     accounts: OnceCell<Result<Accounts, Trouble>>,
+    pods: OnceCell<Result<Pods, Trouble>>,
     canary: OnceCell<Result<(), Trouble>>,
     canary_made: AtomicBool,
     probe_made: AtomicBool,
@@ -84,6 +86,7 @@ impl<'x> Surroundings<'x> {
             registrations: OnceCell::new(),
             recipes: OnceCell::new(),
             accounts: OnceCell::new(),
+            pods: OnceCell::new(),
             canary: OnceCell::new(),
             canary_made: AtomicBool::new(false),
             probe_made: AtomicBool::new(false),
@@ -273,6 +276,12 @@ impl<'x> Surroundings<'x> {
     /// The ServiceAccounts that are looked at.
     pub(super) async fn accounts(&self) -> Result<&Accounts, Trouble> {
         let found = self.accounts.get_or_init(|| Accounts::find(self));
+        found.await.as_ref().map_err(Clone::clone)
+    }
+
+    /// The Pods that are looked at.
+    pub(super) async fn pods(&self) -> Result<&Pods, Trouble> {
+        let found = self.pods.get_or_init(|| Pods::find(self));
         found.await.as_ref().map_err(Clone::clone)
     }
 

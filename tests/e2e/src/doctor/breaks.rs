@@ -4,8 +4,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::means::{
-    ACCOUNT, annotate, expired, foreign_ca, make_role, make_viewer, patch_registration, put_certificate,
-    remove_image, rival, scale_webhook, sidecar_image, trust, viewer,
+    ACCOUNT, SECRET, annotate, delete_pod, expired, foreign_ca, make_pod, make_role, make_viewer,
+    patch_registration, put_certificate, remove_image, rival, scale_webhook, set_sts_url, sidecar_image,
+    trust, viewer,
 };
 use super::{Ask, NAMESPACE, emulator};
 use crate::world::{CONTEXT, World};
@@ -128,20 +129,10 @@ pub(super) const ALONE: &[Break] = &[
     },
     Break {
         ids: &["emu-reach-pod"],
-        how: "a NetworkPolicy forbids Pods of `default` to reach anything",
+        how: "the webhook's `--sts-url` names a Service that is not there",
         ask: Ask::WithProbe,
-        by: |world| {
-            let policy = json!({
-                "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-                "metadata": {"name": "e2e-doctor", "namespace": "default"},
-                "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
-            });
-            world.apply(&policy.to_string())
-        },
-        back: |world| {
-            world.kubectl(&["delete", "networkpolicy", "-n", "default", "e2e-doctor"])?;
-            Ok(())
-        },
+        by: |world| set_sts_url(world, "http://nowhere.irsa-emu.svc.cluster.local"),
+        back: |world| set_sts_url(world, "http://irsa-emu-sts.irsa-emu.svc.cluster.local"),
     },
     Break {
         ids: &["wh-ready"],
@@ -219,7 +210,10 @@ pub(super) const ALONE: &[Break] = &[
                 "spec": {"account": ACCOUNT, "region": "us-east-1",
                     "iam": {"roles": [{"name": "e2e-doctor-role", "path": "/other/"}]}},
             });
-            world.apply(&recipe.to_string())
+            world.apply(&recipe.to_string())?;
+            let told = "--for=condition=Ready=false";
+            world.kubectl(&["wait", told, "recipe/e2e-doctor-broken", "--timeout=30s"])?;
+            Ok(())
         },
         back: |world| {
             world.kubectl(&["delete", "recipe", "e2e-doctor-broken"])?;
@@ -232,6 +226,46 @@ pub(super) const ALONE: &[Break] = &[
         ask: Ask::Usual,
         by: |_| emulator::kms(ACCOUNT, "DisableKey", KEY),
         back: |_| emulator::kms(ACCOUNT, "EnableKey", KEY),
+    },
+    Break {
+        ids: &["pod-not-injected"],
+        how: "a ServiceAccount is annotated after its Pod was created",
+        ask: Ask::Usual,
+        by: |world| {
+            make_pod(world, "late", &json!({}))?;
+            let role = "eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/e2e-doctor-late";
+            annotate(world, &["serviceaccount", "-n", NAMESPACE, "late"], role)
+        },
+        back: delete_pod,
+    },
+    Break {
+        ids: &["pod-stale"],
+        how: "the token's lifetime is changed after a Pod was injected",
+        ask: Ask::Usual,
+        by: |world| {
+            make_pod(world, "role", &json!({}))?;
+            let lifetime = "eks.amazonaws.com/token-expiration=7200";
+            annotate(world, &["serviceaccount", "-n", NAMESPACE, "role"], lifetime)
+        },
+        back: |world| {
+            let lifetime = "eks.amazonaws.com/token-expiration-";
+            annotate(world, &["serviceaccount", "-n", NAMESPACE, "role"], lifetime)?;
+            delete_pod(world)
+        },
+    },
+    Break {
+        ids: &["pod-sidecar"],
+        how: "a Pod with a sidecar finds no node",
+        ask: Ask::Usual,
+        by: |world| make_pod(world, "role", &json!({"irsa-emu.dev/delivery": "sidecar"})),
+        back: delete_pod,
+    },
+    Break {
+        ids: &["pod-region"],
+        how: "a container sets `AWS_REGION`, and not `AWS_DEFAULT_REGION`",
+        ask: Ask::Usual,
+        by: |world| make_pod(world, "role", &json!({"region": "eu-west-1"})),
+        back: delete_pod,
     },
 ];
 
@@ -266,6 +300,16 @@ pub(super) const WITHOUT_KEEPER: &[Break] = &[
         back: |world| patch_registration(world, "/webhooks/0/timeoutSeconds", &json!(5)),
     },
     Break {
+        ids: &["wh-ca-match"],
+        how: "`caBundle` is another CA",
+        ask: Ask::Usual,
+        by: |world| patch_registration(world, "/webhooks/0/clientConfig/caBundle", &json!(foreign_ca()?)),
+        back: |world| {
+            let own = world.get(SECRET)?["data"]["ca.crt"].clone();
+            patch_registration(world, "/webhooks/0/clientConfig/caBundle", &own)
+        },
+    },
+    Break {
         ids: &["wh-cert-expiry"],
         how: "the webhook is scaled to 0, and its Secret holds an expired certificate",
         ask: Ask::Usual,
@@ -273,18 +317,17 @@ pub(super) const WITHOUT_KEEPER: &[Break] = &[
             scale_webhook(world, "0")?;
             put_certificate(world, Some(&expired()?))
         },
+        // What cannot be used the webhook makes anew, once one may lead again.
         back: |world| {
-            // What cannot be used the webhook makes anew.
             put_certificate(world, None)?;
-            scale_webhook(world, "2")
+            world.kubectl(&[
+                "scale",
+                "-n",
+                "irsa-emu",
+                "deployment/irsa-emu-webhook",
+                "--replicas=2",
+            ])?;
+            Ok(())
         },
-    },
-    Break {
-        ids: &["wh-ca-match"],
-        how: "`caBundle` is another CA",
-        ask: Ask::Usual,
-        by: |world| patch_registration(world, "/webhooks/0/clientConfig/caBundle", &json!(foreign_ca()?)),
-        // The webhook mends it as soon as one leads again.
-        back: NOTHING,
     },
 ];

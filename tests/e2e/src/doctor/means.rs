@@ -10,7 +10,7 @@ use crate::world::{INSTANCE, World, eventually};
 
 pub(super) const ACCOUNT: &str = "123456789012";
 const REGISTRATION: &[&str] = &["mutatingwebhookconfiguration", "irsa-emu"];
-const SECRET: &[&str] = &["secret", "-n", "irsa-emu", "irsa-emu-webhook-tls"];
+pub(super) const SECRET: &[&str] = &["secret", "-n", "irsa-emu", "irsa-emu-webhook-tls"];
 
 pub(super) fn annotate(world: &World, object: &[&str], annotation: &str) -> Result<()> {
     world.kubectl(&[&["annotate", "--overwrite"], object, &[annotation]].concat())?;
@@ -94,19 +94,51 @@ pub(super) fn make_role(role: &str, subject: &str) -> Result<()> {
     emulator::iam(ACCOUNT, &form)
 }
 
+const WEBHOOK: &[&str] = &["deployment", "-n", "irsa-emu", "irsa-emu-webhook"];
+const ARGS: &str = "/spec/template/spec/containers/0/args";
+
+/// The flags of the webhook.
+fn flags(world: &World) -> Result<Vec<String>> {
+    let deployment = world.get(WEBHOOK)?;
+    let args = deployment.pointer(ARGS).and_then(Value::as_array);
+    let args = args.into_iter().flatten().filter_map(Value::as_str);
+    Ok(args.map(str::to_owned).collect())
+}
+
+/// Changes what the webhook would give to Pods, and leaves those of the webhook as they are.
+pub(super) fn set_sts_url(world: &World, url: &str) -> Result<()> {
+    let flags = flags(world)?;
+    let at = flags.iter().position(|flag| flag.starts_with("--sts-url="));
+    let at = at.context("the webhook has no --sts-url")?;
+    let patch = json!([
+        {"op": "add", "path": "/spec/paused", "value": true},
+        {"op": "replace", "path": format!("{ARGS}/{at}"), "value": format!("--sts-url={url}")},
+    ]);
+    world.kubectl(&[&["patch"], WEBHOOK, &["--type=json", "-p", &patch.to_string()]].concat())?;
+    if !url.contains("nowhere") {
+        world.kubectl(&[
+            "rollout",
+            "resume",
+            "-n",
+            "irsa-emu",
+            "deployment/irsa-emu-webhook",
+        ])?;
+    }
+    Ok(())
+}
+
 pub(super) fn sidecar_image(world: &World) -> Result<String> {
-    let deployment = world.get(&["deployment", "-n", "irsa-emu", "irsa-emu-webhook"])?;
-    let args = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array();
-    let mut args = args.into_iter().flatten().filter_map(Value::as_str);
-    let image = args.find_map(|arg| arg.strip_prefix("--sidecar-image="));
+    let flags = flags(world)?;
+    let image = flags
+        .iter()
+        .find_map(|flag| flag.strip_prefix("--sidecar-image="));
     Ok(image.context("the webhook has no --sidecar-image")?.to_owned())
 }
 
 pub(super) fn remove_image(world: &World, image: &str) -> Result<()> {
     let node = format!("{INSTANCE}-control-plane");
-    world
-        .program("docker", &["exec", &node, "crictl", "rmi", image])?
-        .code(0)?;
+    let remove = ["exec", &node, "ctr", "-n", "k8s.io", "images", "rm", image];
+    world.program("docker", &remove)?.code(0)?;
     Ok(())
 }
 
@@ -160,4 +192,38 @@ pub(super) fn make_viewer(world: &World) -> Result<()> {
 pub(super) fn foreign_ca() -> Result<String> {
     let foreign = rcgen::generate_simple_self_signed(["x.invalid".to_owned()])?;
     Ok(STANDARD.encode(foreign.cert.pem()))
+}
+
+const POD: &str = "broken";
+
+/// A Pod that waits for a node for ever. A `region` beside the annotations becomes a variable.
+pub(super) fn make_pod(world: &World, account: &str, annotations: &Value) -> Result<()> {
+    let mut annotations = annotations.clone();
+    let region = annotations.as_object_mut().and_then(|map| map.remove("region"));
+    let variables: Vec<Value> = region
+        .into_iter()
+        .map(|value| json!({"name": "AWS_REGION", "value": value}))
+        .collect();
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": POD, "namespace": NAMESPACE, "annotations": annotations},
+        "spec": {
+            "serviceAccountName": account, "nodeSelector": {"e2e-doctor": "none"},
+            "containers": [{"name": "app", "image": "irsa-emu.test/none:1", "env": variables}],
+        },
+    });
+    world.apply(&pod.to_string())
+}
+
+pub(super) fn delete_pod(world: &World) -> Result<()> {
+    world.kubectl(&[
+        "delete",
+        "pod",
+        "-n",
+        NAMESPACE,
+        POD,
+        "--grace-period=0",
+        "--force",
+    ])?;
+    Ok(())
 }

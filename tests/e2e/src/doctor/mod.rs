@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use self::breaks::{ALONE, Break, WITHOUT_KEEPER};
-use crate::world::{CONTEXT, INSTANCE, Said, World, eventually};
+use crate::world::{INSTANCE, Said, World, eventually};
 
 const NAMESPACE: &str = "e2e-doctor";
 const FIXTURES: &str = "tests/e2e/manifests/doctor.yaml";
@@ -149,19 +149,12 @@ pub(crate) fn doctor_mends_what_is_safe(world: &World) -> Result<()> {
     scale("irsa-emu-webhook")?;
     let image = means::sidecar_image(world)?;
     means::remove_image(world, &image)?;
-    let refused = world.irsa_emu(&["doctor", "--fix", "--skip", "host-*"])?;
-    refused.code(3)?.says("--yes")?;
+    // What other steps broke on purpose is elsewhere.
+    let usual = ["doctor", "--fix", "-n", "default", "--skip", "host-*"];
+    world.irsa_emu(&usual)?.code(3)?.says("--yes")?;
     world
-        .irsa_emu(&[
-            "doctor",
-            "--fix",
-            "--yes",
-            "--skip",
-            "host-*",
-            "--context",
-            CONTEXT,
-        ])?
+        .irsa_emu(&[&usual[..], &["--yes"]].concat())?
         .code(0)?
-        .says("to do for")?;
+        .says("to do for images-present, wh-ready: irsa-emu up")?;
     Ok(())
 }
