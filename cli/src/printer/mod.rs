@@ -96,7 +96,7 @@ impl Printer {
     pub fn talk(&self, text: &str) {
         match self.mode {
             ProgressMode::Quiet => {}
-            ProgressMode::Json => self.event("note", json!({ "text": text })),
+            ProgressMode::Json => self.event("note", json!({ "text": text.trim_start() })),
             ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => {
                 self.always(&wrapped(text, self.width_err));
             }

@@ -80,6 +80,17 @@ pub(crate) fn status_and_env(world: &World) -> Result<()> {
         status.to_string().contains(CONTEXT),
         "status does not name the context: {status}"
     );
+    let version: Value = serde_json::from_str(&world.irsa_emu(&["version", "-o", "json"])?.code(0)?.out)?;
+    ensure!(
+        version["data"]["cluster"]["webhookImage"].is_string(),
+        "version does not name the webhook: {version}"
+    );
+    let check = world.irsa_emu(&["recipe", "check", "-o", "json"])?;
+    let checked: Value = serde_json::from_str(&check.code(0)?.out)?;
+    ensure!(
+        checked["status"] == "ok",
+        "recipe check is not content: {checked}"
+    );
     world
         .irsa_emu(&["env"])?
         .code(0)?

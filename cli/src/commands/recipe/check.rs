@@ -1,7 +1,7 @@
 //! `irsa-emu recipe check`: the AWS resources that are there, beside those that the Recipes of the cluster want.
 
 use clap::Args;
-use irsa_emu_core::recipe::{Recipe, ResourceState};
+use irsa_emu_core::recipe::{Recipe, ResourceState, ResourceStatus};
 use serde::Serialize;
 
 use super::steps::name_of;
@@ -86,32 +86,49 @@ pub(super) async fn run(args: CheckArgs, app: &App) -> Result<ExitStatus, CliErr
 
 fn check(recipe: &Recipe) -> Checked {
     let installed::State { ready, detail } = installed::state(recipe);
-    let seen = recipe
-        .status
-        .as_ref()
+    let status = recipe.status.as_ref();
+    let seen = status
         .map(|status| status.resources.as_slice())
         .unwrap_or_default();
-    let resources = wiring::made(&recipe.spec)
-        .into_iter()
-        .map(|made| {
-            let found = seen.iter().find(|resource| resource.arn == made.arn);
-            Resource {
-                state: match found.map(|resource| resource.state) {
-                    Some(ResourceState::Present) => "present",
-                    Some(ResourceState::Lost) => "lost",
-                    Some(ResourceState::Missing) | None => "missing",
-                },
-                restored: found.map(|resource| resource.restored).unwrap_or_default(),
-                arn: made.arn,
-                kind: made.kind,
-            }
-        })
-        .collect();
+    let made = wiring::made(&recipe.spec);
+    let wanted = made.iter().map(|made| {
+        let found = seen.iter().find(|resource| resource.arn == made.arn);
+        Resource::new(made.arn.clone(), made.kind, found)
+    });
+    // The keeper makes more than the Recipe names, such as the OIDC provider that the roles trust.
+    let besides = seen
+        .iter()
+        .filter(|resource| made.iter().all(|made| made.arn != resource.arn));
+    let besides = besides.map(|found| Resource::new(found.arn.clone(), kind_of(&found.arn), Some(found)));
     Checked {
         name: name_of(recipe),
         ready,
         detail,
-        resources,
+        resources: wanted.chain(besides).collect(),
+    }
+}
+
+/// What a resource is that the Recipe does not name.
+fn kind_of(arn: &str) -> &'static str {
+    if arn.contains(":oidc-provider/") {
+        "OIDC provider"
+    } else {
+        "resource"
+    }
+}
+
+impl Resource {
+    fn new(arn: String, kind: &'static str, found: Option<&ResourceStatus>) -> Self {
+        Self {
+            arn,
+            kind,
+            state: match found.map(|resource| resource.state) {
+                Some(ResourceState::Present) => "present",
+                Some(ResourceState::Lost) => "lost",
+                Some(ResourceState::Missing) | None => "missing",
+            },
+            restored: found.map(|resource| resource.restored).unwrap_or_default(),
+        }
     }
 }
 
@@ -164,7 +181,8 @@ mod tests {
                 "kms": {"keys": [{"id": "11111111-2222-3333-4444-555555555555"}]}, "iam": {"roles": [{"name": "x"}]}},
             "status": {"observedGeneration": 1, "resources": [
                 {"arn": "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555",
-                 "state": "Present", "restored": 2}]},
+                 "state": "Present", "restored": 2},
+                {"arn": "arn:aws:iam::123456789012:oidc-provider/x", "state": "Lost"}]},
         }))
         .unwrap();
         let checked = check(&recipe);
@@ -173,7 +191,7 @@ mod tests {
             .iter()
             .map(|resource| (resource.state, resource.restored))
             .collect();
-        assert_eq!(states, [("present", 2), ("missing", 0)]);
+        assert_eq!(states, [("present", 2), ("missing", 0), ("lost", 0)]);
         assert!(!checked.ready);
     }
 }
