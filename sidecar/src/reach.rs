@@ -1,7 +1,9 @@
 //! Says how far a Pod gets on its way to a URL: to a name's address, to a connection, to an answer. `irsa-emu doctor`
 //! asks this from a Pod of its own.
 
-use std::time::Duration;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use http_body_util::Empty;
 use hyper::body::Bytes;
@@ -14,6 +16,11 @@ use url::Url;
 
 /// How long each part of the way may take.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Refused connections are tried again for so long: right after a rollout, nodes still learn where a Service's Pods are.
+const REFUSED: Duration = Duration::from_secs(2);
+/// How soon they are tried again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The part of the way that failed, and why.
 type Failed = (&'static str, String);
@@ -42,7 +49,7 @@ async fn go(text: &str) -> Result<String, Failed> {
     let port = url.port_or_known_default().unwrap_or(80);
     let found = within(reach::NAME, lookup_host((host.as_str(), port))).await?;
     let addresses: Vec<_> = found.collect();
-    let stream = within(reach::CONNECTION, TcpStream::connect(addresses.as_slice())).await?;
+    let stream = within(reach::CONNECTION, connected(&addresses)).await?;
     let (mut sender, connection) = within(
         reach::ANSWER,
         hyper::client::conn::http1::handshake(TokioIo::new(stream)),
@@ -55,6 +62,18 @@ async fn go(text: &str) -> Result<String, Failed> {
         .map_err(|error| (reach::ANSWER, error.to_string()))?;
     let response = within(reach::ANSWER, sender.send_request(request)).await?;
     Ok(response.status().to_string())
+}
+
+async fn connected(addresses: &[SocketAddr]) -> std::io::Result<TcpStream> {
+    let end = Instant::now() + REFUSED;
+    loop {
+        match TcpStream::connect(addresses).await {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused && Instant::now() < end => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            tried => return tried,
+        }
+    }
 }
 
 async fn within<T, E: std::fmt::Display>(
@@ -79,6 +98,21 @@ mod tests {
         let line: Value = serde_json::from_str(&report(&[url.to_owned()]).await).unwrap();
         assert_eq!(line[reach::URL], url);
         line[reach::STAGE].as_str().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_refused_at_first_is_tried_again() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let late = async {
+            tokio::time::sleep(PAUSE * 2).await;
+            let listener = TcpListener::bind(address).await.unwrap();
+            listener.accept().await.unwrap();
+        };
+        let addresses = [address];
+        let (connected, ()) = tokio::join!(connected(&addresses), late);
+        assert!(connected.is_ok());
     }
 
     #[tokio::test]
