@@ -85,14 +85,34 @@ pub async fn wait(
 
 /// What does not work yet.
 pub async fn pending(client: &Client, parts: Parts) -> Result<Vec<Pending>, kube::Error> {
-    let (webhook, registered, emulator) =
-        tokio::try_join!(deployment(client, WEBHOOK), registration(client), async {
-            match parts {
-                Parts::WebhookAndEmulator => emulator(client).await,
-                Parts::Webhook => Ok(None),
-            }
-        },)?;
+    let (webhook, registered, emulator) = tokio::try_join!(webhook(client), registration(client), async {
+        match parts {
+            Parts::WebhookAndEmulator => emulator(client).await,
+            Parts::Webhook => Ok(None),
+        }
+    },)?;
     Ok([webhook, emulator, registered].into_iter().flatten().collect())
+}
+
+/// The webhook, and none of its earlier Pods: one that ends still answers for some seconds, with the settings that it had.
+async fn webhook(client: &Client) -> Result<Option<Pending>, kube::Error> {
+    if let Some(pending) = deployment(client, WEBHOOK).await? {
+        return Ok(Some(pending));
+    }
+    let params = ListParams::default().labels(&format!("{PART_LABEL}={WEBHOOK}"));
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE)
+        .list_metadata(&params)
+        .await?;
+    let ending = pods
+        .items
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_some())
+        .count();
+    Ok((ending > 0).then(|| Pending {
+        what: WEBHOOK.to_owned(),
+        why: format!("{ending} earlier Pod(s) still answer"),
+        hopeless: false,
+    }))
 }
 
 async fn emulator(client: &Client) -> Result<Option<Pending>, kube::Error> {

@@ -39,14 +39,6 @@ pub(crate) fn credentials_of_real_aws(world: &World) -> Result<()> {
         ensure!(left.trim().is_empty(), "{left}");
         Ok(())
     })?;
-    // A replica that ends still answers for some seconds, with the settings that it has.
-    eventually("the replicas with the old settings are gone", 60, || {
-        let label = "app.kubernetes.io/name=irsa-emu-webhook";
-        let pods = world.get(&["pods", "-n", "irsa-emu", "-l", label])?;
-        let count = pods["items"].as_array().map_or(0, Vec::len);
-        ensure!(count == 2, "{count} Pods");
-        Ok(())
-    })?;
     world.apply(&pod(world, "app", "app").to_string())?;
     refused_authority(world)?;
     trust_authority(world, &authority)?;
