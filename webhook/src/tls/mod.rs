@@ -153,7 +153,10 @@ impl PathSecret {
 
     /// Whether this is that path. Digests are compared, so that the time tells nothing of it.
     pub(crate) fn is_prefix(&self, given: &str) -> bool {
-        Sha256::digest(given) == Sha256::digest(self.prefix())
+        let segment = given
+            .strip_prefix(WEBHOOK_PATH)
+            .and_then(|rest| rest.strip_prefix('/'));
+        segment.is_some_and(|segment| Sha256::digest(segment) == Sha256::digest(&self.0.load().path))
     }
 
     #[cfg(test)]

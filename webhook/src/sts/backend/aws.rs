@@ -31,7 +31,6 @@ use uuid::Uuid;
 use super::super::query::AssumeRole;
 use super::super::response::StsError;
 use super::super::token::Verified;
-use super::emulator::policy_arns;
 use super::{Refusal, Session};
 use crate::args::AwsSettings;
 use crate::aws::explain;
@@ -89,7 +88,7 @@ impl RealAws {
             .role_session_name(&name)
             .duration_seconds(request.duration)
             .set_policy(request.policy.clone())
-            .set_policy_arns(policy_arns(request))
+            .set_policy_arns(request.managed_policies())
             .set_tags(tags)
             .set_transitive_tag_keys(keys)
             .send()

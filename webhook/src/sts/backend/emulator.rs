@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_sts::types::{Credentials, PolicyDescriptorType};
+use aws_sdk_sts::types::Credentials;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Request, header};
@@ -122,7 +122,7 @@ impl Emulated {
             .web_identity_token(request.token.expose())
             .duration_seconds(request.duration)
             .set_policy(request.policy.clone())
-            .set_policy_arns(policy_arns(request))
+            .set_policy_arns(request.managed_policies())
             .send()
             .await;
         let answer = answer.map_err(|error| {
@@ -158,15 +158,6 @@ impl Emulated {
             }
         }
     }
-}
-
-/// The managed policies of a session, as the SDK takes them.
-pub(super) fn policy_arns(request: &AssumeRole) -> Option<Vec<PolicyDescriptorType>> {
-    let arns = request
-        .policy_arns
-        .iter()
-        .map(|arn| PolicyDescriptorType::builder().arn(arn).build());
-    (!request.policy_arns.is_empty()).then(|| arns.collect())
 }
 
 /// The condition keys of the time (IAM User Guide, "AWS global condition context keys").

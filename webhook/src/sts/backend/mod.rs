@@ -4,6 +4,7 @@
 mod aws;
 mod emulator;
 mod providers;
+mod recent;
 mod roles;
 
 use aws_sdk_sts::types::Credentials;
@@ -16,6 +17,7 @@ use super::query::AssumeRole;
 use super::response::StsError;
 use super::token::Verified;
 use crate::args::{BackendSettings, Settings};
+use crate::aws::explain;
 use crate::events::Events;
 use aws::RealAws;
 use emulator::Emulated;
@@ -85,4 +87,10 @@ impl Backend {
             Self::Aws(_) => StsError::only_web_identity().into_response(),
         }
     }
+}
+
+/// A call of the emulator's IAM that failed; SDKs try again.
+fn unavailable(call: &str, error: &(dyn std::error::Error + 'static)) -> StsError {
+    tracing::warn!(call, error = explain(error), "the emulator does not answer");
+    StsError::unavailable("The emulator's IAM does not answer")
 }

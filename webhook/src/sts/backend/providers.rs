@@ -2,9 +2,8 @@
 //! for, or whose audience is not among the provider's client ids (IAM User Guide, "Create an OpenID Connect (OIDC) identity
 //! provider in IAM").
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aws_sdk_iam::Client;
 use irsa_emu_core::contract::DEFAULT_AUDIENCE;
@@ -14,14 +13,11 @@ use kube::runtime::events::EventType;
 
 use super::super::response::StsError;
 use super::super::token::Verified;
+use super::recent::Recent;
+use super::unavailable;
 use crate::args::{self, Settings};
-use crate::aws::{Emulator, explain};
+use crate::aws::Emulator;
 use crate::events::Events;
-
-/// As long as a role is remembered: who registers a provider tries it at once.
-const REMEMBER: Duration = Duration::from_secs(3);
-/// More accounts than any laptop has; past this, nothing is remembered.
-const MAX_REMEMBERED: usize = 1_000;
 
 /// An account of a partition, as `arn:<partition>:iam::<account>`.
 type Place = String;
@@ -32,7 +28,7 @@ pub(super) struct Providers {
     mode: args::Roles,
     events: Events,
     aliases: Vec<IssuerAlias>,
-    seen: Mutex<HashMap<Place, (Instant, Arc<Found>)>>,
+    seen: Recent<Place, Found>,
 }
 
 /// The providers of an account that speak for this cluster.
@@ -66,7 +62,7 @@ impl Providers {
             events,
             mode: settings.roles,
             aliases: settings.issuer_aliases.clone(),
-            seen: Mutex::default(),
+            seen: Recent::default(),
         }
     }
 
@@ -78,31 +74,32 @@ impl Providers {
         audience: &str,
     ) -> Result<(), StsError> {
         let place = format!("arn:{}:iam::{}", role.partition(), role.account());
-        let seen = self.seen_lately(&place);
-        if seen.is_some_and(|found| found.lacks(audience).is_none()) {
-            return Ok(());
+        if let Some(found) = self.seen.get(&place) {
+            match (found.lacks(audience), self.mode) {
+                // The owner was told when it was looked for.
+                (None, _) | (Some(Lack::ClientId), args::Roles::Auto) => return Ok(()),
+                (Some(_), _) => {}
+            }
         }
         let iam = self.emulator.iam(role.account(), role.partition());
-        let found = self.look(&iam, verified.provider()).await?;
+        let found = Arc::new(self.look(&iam, verified.provider()).await?);
         match (found.lacks(audience), self.mode) {
-            (None, _) => {
-                self.remember(place, found);
-                Ok(())
-            }
-            (Some(Lack::Provider), args::Roles::Auto) => register(&iam, verified, audience).await,
+            (None, _) => {}
+            (Some(Lack::Provider), args::Roles::Auto) => return register(&iam, verified, audience).await,
             // LocalStack 4.14 cannot add a client id, so the audience passes, and its owner is told of the difference.
-            (Some(Lack::ClientId), args::Roles::Auto) => {
-                self.tell(verified, audience);
-                Ok(())
+            (Some(Lack::ClientId), args::Roles::Auto) => self.tell(verified, audience),
+            (Some(Lack::Provider), args::Roles::Strict) => {
+                return Err(StsError::invalid_token(&format!(
+                    "No OpenIDConnect provider found in your account for {}",
+                    verified.issuer
+                )));
             }
-            (Some(Lack::Provider), args::Roles::Strict) => Err(StsError::invalid_token(&format!(
-                "No OpenIDConnect provider found in your account for {}",
-                verified.issuer
-            ))),
             (Some(Lack::ClientId), args::Roles::Strict) => {
-                Err(StsError::invalid_token("Incorrect token audience"))
+                return Err(StsError::invalid_token("Incorrect token audience"));
             }
         }
+        self.seen.remember(place, &found);
+        Ok(())
     }
 
     /// The providers of the cluster's issuer, or of one of its aliases, and what they take.
@@ -149,20 +146,6 @@ impl Providers {
             ),
         );
     }
-
-    fn seen_lately(&self, place: &str) -> Option<Arc<Found>> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, found) = seen.get(place)?;
-        (at.elapsed() < REMEMBER).then(|| Arc::clone(found))
-    }
-
-    fn remember(&self, place: Place, found: Found) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.retain(|_, (at, _)| at.elapsed() < REMEMBER);
-        if seen.len() < MAX_REMEMBERED {
-            seen.insert(place, (Instant::now(), Arc::new(found)));
-        }
-    }
 }
 
 /// Whether a provider is the cluster's: `arn:aws:iam::123456789012:oidc-provider/<issuer without its scheme>`.
@@ -203,11 +186,6 @@ async fn register(iam: &Client, verified: &Verified, audience: &str) -> Result<(
         }
         Err(error) => Err(unavailable("CreateOpenIDConnectProvider", &error)),
     }
-}
-
-fn unavailable(call: &str, error: &(dyn std::error::Error + 'static)) -> StsError {
-    tracing::warn!(call, error = explain(error), "the emulator does not answer");
-    StsError::unavailable("The emulator's IAM does not answer")
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! The role of a request: it must exist in the emulator, or is made; and what it says of who may assume it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use aws_sdk_iam::types::Role;
 use irsa_emu_core::role_arn::RoleArn;
@@ -12,15 +10,12 @@ use serde_json::json;
 
 use super::super::response::StsError;
 use super::super::token::Verified;
-use super::Refusal;
+use super::recent::Recent;
+use super::{Refusal, unavailable};
 use crate::args::{self, Settings};
-use crate::aws::{Emulator, explain};
+use crate::aws::Emulator;
 use crate::events::Events;
 
-/// A role that was seen is not asked for again for so long. Short: who mends a trust policy tries it at once.
-const REMEMBER: Duration = Duration::from_secs(3);
-/// More roles than any laptop has; past this, nothing is remembered.
-const MAX_REMEMBERED: usize = 10_000;
 /// The longest session of a role that does not say, in seconds (IAM API reference, `CreateRole`).
 const DEFAULT_MAX_SESSION: i32 = 3600;
 
@@ -38,7 +33,7 @@ pub(super) struct Roles {
     emulator: Emulator,
     mode: args::Roles,
     events: Events,
-    seen: Mutex<HashMap<RoleArn, (Instant, Arc<FoundRole>)>>,
+    seen: Recent<RoleArn, FoundRole>,
 }
 
 impl Roles {
@@ -47,7 +42,7 @@ impl Roles {
             emulator,
             mode: settings.roles,
             events,
-            seen: Mutex::new(HashMap::new()),
+            seen: Recent::default(),
         }
     }
 
@@ -58,7 +53,7 @@ impl Roles {
         verified: &Verified,
         audience: &str,
     ) -> Result<Arc<FoundRole>, Refusal> {
-        if let Some(found) = self.seen_lately(role) {
+        if let Some(found) = self.seen.get(role) {
             return Ok(found);
         }
         let iam = self.emulator.iam(role.account(), role.partition());
@@ -77,7 +72,7 @@ impl Roles {
             Err(error) => return Err(unavailable("GetRole", &error).into()),
         };
         let found = Arc::new(found);
-        self.remember(role, &found);
+        self.seen.remember(role.clone(), &found);
         Ok(found)
     }
 
@@ -125,20 +120,6 @@ impl Roles {
             Err(error) => Err(unavailable("CreateRole", &error).into()),
         }
     }
-
-    fn seen_lately(&self, role: &RoleArn) -> Option<Arc<FoundRole>> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, found) = seen.get(role)?;
-        (at.elapsed() < REMEMBER).then(|| Arc::clone(found))
-    }
-
-    fn remember(&self, role: &RoleArn, found: &Arc<FoundRole>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.retain(|_, (at, _)| at.elapsed() < REMEMBER);
-        if seen.len() < MAX_REMEMBERED {
-            seen.insert(role.clone(), (Instant::now(), Arc::clone(found)));
-        }
-    }
 }
 
 /// What matters of a role that IAM answered with. One of the same name below another path is not the role that was
@@ -156,11 +137,6 @@ fn read(wanted: &RoleArn, role: Option<Role>) -> Result<FoundRole, Refusal> {
         trust: TrustPolicy::parse(&document),
         max_session: role.max_session_duration().unwrap_or(DEFAULT_MAX_SESSION),
     })
-}
-
-fn unavailable(call: &str, error: &(dyn std::error::Error + 'static)) -> StsError {
-    tracing::warn!(call, error = explain(error), "the emulator does not answer");
-    StsError::unavailable("The emulator's IAM does not answer")
 }
 
 /// A trust policy for exactly the ServiceAccount of a token, in the form that EKS users write.
