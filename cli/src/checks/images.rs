@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine};
 use super::surroundings::chain;
 use super::{Remedy, Surroundings};
+use crate::manifests::settings::argument;
 
 pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
     vec![Check {
@@ -33,7 +34,7 @@ async fn present(s: &Surroundings<'_>) -> Verdict {
     } else {
         image(&s.deployment(EMULATOR).await?)
     };
-    let wanted: Vec<String> = [image(webhook), emulator, flag(webhook, "sidecar-image")]
+    let wanted: Vec<String> = [image(webhook), emulator, argument(webhook, "sidecar-image")]
         .into_iter()
         .flatten()
         .collect();
@@ -125,13 +126,6 @@ pub(crate) fn image(deployment: &Deployment) -> Option<String> {
     container(deployment)?.image.clone()
 }
 
-/// The value of a flag `--name=value` of a Deployment's first container.
-pub(crate) fn flag(deployment: &Deployment, name: &str) -> Option<String> {
-    let prefix = format!("--{name}=");
-    let mut args = container(deployment)?.args.iter().flatten();
-    args.find_map(|arg| arg.strip_prefix(&prefix)).map(str::to_owned)
-}
-
 /// Why a Deployment that is rolled out does nothing.
 pub(crate) fn scaled_down(deployment: &Deployment) -> Option<String> {
     let replicas = deployment.spec.as_ref()?.replicas?;
@@ -144,7 +138,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn image_and_flags_of_a_deployment_are_read() {
+    fn the_image_of_a_deployment_is_read() {
         let deployment: Deployment = serde_json::from_value(json!({
             "spec": {"selector": {}, "template": {"spec": {"containers": [
                 {"name": "c", "image": "i:1", "args": ["--sidecar-image=s:2", "--roles=auto"]}
@@ -152,8 +146,6 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(image(&deployment).as_deref(), Some("i:1"));
-        assert_eq!(flag(&deployment, "sidecar-image").as_deref(), Some("s:2"));
-        assert_eq!(flag(&deployment, "sidecar"), None);
         assert_eq!(image(&Deployment::default()), None);
         assert_eq!(scaled_down(&deployment), None);
         let mut idle = deployment;

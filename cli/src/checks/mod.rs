@@ -16,7 +16,7 @@ mod workload;
 
 pub(crate) use emulator::needs_licence;
 use engine::Check;
-pub(crate) use images::{flag, image, scaled_down};
+pub(crate) use images::{image, scaled_down};
 pub use remedy::{Remedy, Workload, WorkloadKind};
 pub use surroundings::{Scope, Surroundings};
 

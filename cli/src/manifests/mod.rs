@@ -8,7 +8,7 @@ mod rbac;
 pub mod recorded;
 pub mod removal;
 pub mod rollout;
-mod settings;
+pub mod settings;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub use settings::Settings;
 /// Label of the selectors, and of everything that belongs to one part.
 pub const PART_LABEL: &str = "app.kubernetes.io/name";
 /// Annotation of the Namespace: the emulator's URL on the host, where there is one.
-pub const HOST_ENDPOINT: &str = "irsa-emu.dev/host-endpoint";
+pub(crate) const HOST_ENDPOINT: &str = "irsa-emu.dev/host-endpoint";
 /// Annotation of the Namespace: the region of the install.
 pub const REGION: &str = "irsa-emu.dev/region";
 /// Annotation of the Namespace: `aws` where the credentials are good for real AWS.

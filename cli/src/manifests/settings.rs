@@ -42,12 +42,8 @@ impl Settings {
     /// The settings of a webhook that is installed: its flags, and the variables that stand in for flags.
     #[must_use]
     pub fn read(deployment: &Deployment) -> Option<Self> {
-        let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
-        let container = pod.containers.first()?;
-        let arguments = container.args.as_deref().unwrap_or_default();
-        Some(Self::from_flags(&|name| {
-            flag(arguments, name).or_else(|| variable(container, name))
-        }))
+        container(deployment)?;
+        Some(Self::from_flags(&|name| argument(deployment, name)))
     }
 
     fn from_flags(get: &dyn Fn(&str) -> Option<String>) -> Self {
@@ -94,6 +90,25 @@ impl Settings {
                 .collect(),
         }
     }
+}
+
+fn container(deployment: &Deployment) -> Option<&Container> {
+    deployment
+        .spec
+        .as_ref()?
+        .template
+        .spec
+        .as_ref()?
+        .containers
+        .first()
+}
+
+/// The value of a flag of a Deployment's first container, or of the variable that stands in for it.
+#[must_use]
+pub fn argument(deployment: &Deployment, name: &str) -> Option<String> {
+    let container = container(deployment)?;
+    let arguments = container.args.as_deref().unwrap_or_default();
+    flag(arguments, name).or_else(|| variable(container, name))
 }
 
 /// The value of `--name=value` or of `--name value`.
@@ -178,6 +193,7 @@ mod tests {
                 "env": [{"name": "IRSA_EMU_ANNOTATION_PREFIX", "value": "iam.example.org"},
                     {"name": "IRSA_EMU_REGION", "value": "us-west-1"}]}]}}}}))
             .unwrap();
+        assert_eq!(argument(&written, "reg"), None, "the beginning of a name");
         let read = Settings::read(&written).unwrap();
         assert_eq!(read.inject.region.as_deref(), Some("eu-west-2"), "a flag wins");
         assert!(read.grants.regional_sts);

@@ -37,11 +37,9 @@ pub(super) async fn from_host(s: &Surroundings<'_>) -> Verdict {
 
 pub(super) async fn from_pod(s: &Surroundings<'_>) -> Verdict {
     let about = |trouble: Trouble| trouble.about(format!("Pod {CANARY_NAMESPACE}/{PROBE}"));
-    let mut urls = Vec::new();
-    for flag in ["emulator-url", "sts-url"] {
-        urls.extend(s.webhook_flag(flag).await?);
-    }
-    let image = s.webhook_flag("sidecar-image").await?.unwrap_or_default();
+    let inject = s.settings().await?.inject;
+    let urls: Vec<String> = inject.emulator_url.into_iter().chain([inject.sts_url]).collect();
+    let image = inject.sidecar_image;
     let fix = s.kubectl(&format!(
         "-n {CANARY_NAMESPACE} get events --field-selector involvedObject.name={PROBE}"
     ));

@@ -17,7 +17,7 @@ fn judge(accounts: &Accounts, kubectl: impl Fn(&str) -> String) -> Verdict {
         .list
         .iter()
         .flat_map(|account| {
-            let found = find_mistakes(&account.annotations, &accounts.prefix).into_iter();
+            let found = find_mistakes(&account.annotations, &accounts.defaults.annotation_prefix).into_iter();
             found.map(move |mistake| (account, mistake))
         })
         .filter(|(account, mistake)| !is_completed(accounts, account, mistake))
@@ -51,12 +51,7 @@ fn is_role(key: &str) -> bool {
 
 /// Whether what looks wrong is a name that this install makes an ARN of.
 fn is_completed(accounts: &Accounts, account: &Account, mistake: &Mistake) -> bool {
-    mistake.meant.is_none()
-        && is_role(&mistake.key)
-        && account
-            .annotations
-            .get(&mistake.key)
-            .is_some_and(|value| accounts.role(value).is_some())
+    mistake.meant.is_none() && is_role(&mistake.key) && accounts.wish(account).is_some()
 }
 
 /// The rest of a kubectl command that mends an annotation.
@@ -131,7 +126,10 @@ mod tests {
             "app",
             &[("eks.amazonaws.com/role-arn", "app")],
         )]);
-        accounts.compose = Some(("aws".into(), "123456789012".into()));
+        accounts.defaults.compose = Some(irsa_emu_core::grant::Compose {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+        });
         assert!(judge(&accounts, |rest| rest.to_owned()).is_ok());
     }
 }

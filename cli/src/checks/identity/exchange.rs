@@ -30,10 +30,7 @@ pub(super) async fn web_identity(s: &Surroundings<'_>) -> Verdict {
         tokio::time::sleep(PAUSE).await;
         assumed = assume(&client, &good, &own).await;
     }
-    let strict = s
-        .webhook_flag("roles")
-        .await?
-        .is_some_and(|mode| mode == "strict");
+    let strict = !s.settings().await?.makes_roles;
     let arn = match assumed {
         Ok(assumed) => assumed.arn,
         // The canary's role does not exist, and in this mode nobody makes it.

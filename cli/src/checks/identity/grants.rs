@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use irsa_emu_core::contract::{AUDIENCE, DEFAULT_AUDIENCE, EKS_PREFIX, NAMESPACE, ROLE_ARN};
-use irsa_emu_core::grant::find_mistakes;
+use irsa_emu_core::contract::{NAMESPACE, ROLE_ARN};
+use irsa_emu_core::grant::{GrantDefaults, GrantTables, find_mistakes, grant_for};
 use irsa_emu_core::role_arn::RoleArn;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
@@ -16,12 +16,8 @@ use crate::checks::{Scope, Surroundings};
 /// The ServiceAccounts that are looked at, and how their annotations are read.
 #[derive(Debug, Clone)]
 pub(in crate::checks) struct Accounts {
-    /// Prefix of the annotations.
-    pub(in crate::checks) prefix: String,
-    /// Partition and account of a role that is named without its ARN, where such names are completed.
-    pub(in crate::checks) compose: Option<(String, String)>,
-    /// Audience of tokens for which no annotation names another.
-    audience: String,
+    /// What annotations can override.
+    pub(in crate::checks) defaults: GrantDefaults,
     /// They.
     pub(in crate::checks) list: Vec<Account>,
 }
@@ -58,57 +54,39 @@ impl Wish {
 impl Accounts {
     /// Those of the scope.
     pub(in crate::checks) async fn find(s: &Surroundings<'_>) -> Result<Self, Trouble> {
-        let flag = async |name| s.webhook_flag(name).await;
-        let prefix = flag("annotation-prefix")
-            .await?
-            .unwrap_or_else(|| EKS_PREFIX.to_owned());
-        let compose = match flag("compose-role-arn").await?.as_deref() {
-            Some("true") => Some((
-                flag("partition").await?.unwrap_or_else(|| "aws".to_owned()),
-                flag("account").await?.unwrap_or_default(),
-            )),
-            _ => None,
-        };
-        let audience = flag("audience")
-            .await?
-            .unwrap_or_else(|| DEFAULT_AUDIENCE.to_owned());
+        let defaults = s.settings().await?.grants;
         let found = Api::<ServiceAccount>::all(s.client().await?)
             .list(&ListParams::default())
             .await?;
         let all = found.items.into_iter().filter_map(account);
         let list = all
-            .filter(|account| in_scope(account, &s.scope, &prefix))
+            .filter(|account| in_scope(account, &s.scope, &defaults.annotation_prefix))
             .collect();
-        Ok(Self {
-            prefix,
-            compose,
-            audience,
-            list,
-        })
+        Ok(Self { defaults, list })
     }
 
     /// Those that ask for a role with an ARN that is one.
     pub(in crate::checks) fn wishes(&self) -> Vec<Wish> {
-        let annotation = |account: &Account, name: &str| {
-            let value = account.annotations.get(&format!("{}/{name}", self.prefix));
-            value.filter(|value| !value.is_empty()).cloned()
-        };
-        let wish = |account: &Account| {
-            Some(Wish {
-                namespace: account.namespace.clone(),
-                name: account.name.clone(),
-                role: self.role(&annotation(account, ROLE_ARN)?)?,
-                audience: annotation(account, AUDIENCE).unwrap_or_else(|| self.audience.clone()),
-            })
-        };
-        self.list.iter().filter_map(wish).collect()
+        self.list
+            .iter()
+            .filter_map(|account| self.wish(account))
+            .collect()
     }
 
-    /// The role that the value of an annotation names.
-    pub(super) fn role(&self, value: &str) -> Option<RoleArn> {
-        RoleArn::parse(value).ok().or_else(|| {
-            let (partition, account) = self.compose.as_ref()?;
-            RoleArn::compose(partition, account, value).ok()
+    /// The role that a ServiceAccount's own annotations grant.
+    pub(super) fn wish(&self, account: &Account) -> Option<Wish> {
+        let Account {
+            namespace,
+            name,
+            annotations,
+        } = account;
+        let none = GrantTables::default();
+        let grant = grant_for(namespace, name, Some(annotations), &none, &self.defaults)?;
+        Some(Wish {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            role: RoleArn::parse(grant.role_arn()?).ok()?,
+            audience: grant.audience,
         })
     }
 
@@ -147,6 +125,9 @@ fn in_scope(account: &Account, scope: &Scope, prefix: &str) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use irsa_emu_core::contract::{DEFAULT_AUDIENCE, DEFAULT_TOKEN_EXPIRATION, EKS_PREFIX};
+    use irsa_emu_core::grant::Compose;
+
     use super::*;
 
     pub(in crate::checks::identity) fn account_with(
@@ -163,12 +144,14 @@ pub(super) mod tests {
     }
 
     pub(in crate::checks::identity) fn accounts(list: Vec<Account>) -> Accounts {
-        Accounts {
-            prefix: EKS_PREFIX.into(),
-            compose: None,
+        let defaults = GrantDefaults {
+            annotation_prefix: EKS_PREFIX.into(),
             audience: DEFAULT_AUDIENCE.into(),
-            list,
-        }
+            token_expiration: DEFAULT_TOKEN_EXPIRATION,
+            regional_sts: false,
+            compose: None,
+        };
+        Accounts { defaults, list }
     }
 
     const ARN: &str = "arn:aws:iam::123456789012:role/app";
@@ -215,7 +198,10 @@ pub(super) mod tests {
         let wishes = accounts.wishes();
         assert_eq!((wishes.len(), wishes[0].audience.as_str()), (1, "vault"));
         assert_eq!(wishes[0].subject(), "system:serviceaccount:a:x");
-        accounts.compose = Some(("aws".into(), "123456789012".into()));
+        accounts.defaults.compose = Some(Compose {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+        });
         let wishes = accounts.wishes();
         assert_eq!(wishes[1].role.to_string(), ARN);
         assert_eq!(wishes[1].audience, DEFAULT_AUDIENCE);

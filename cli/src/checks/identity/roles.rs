@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
 use irsa_emu_core::role_arn::RoleArn;
-use irsa_emu_core::trust_policy::{
-    DEFAULT_ALIASES, IssuerAlias, TrustPolicy, Warning, WebIdentityRequest, evaluate,
-};
+use irsa_emu_core::trust_policy::{IssuerAlias, TrustPolicy, Warning, WebIdentityRequest, evaluate};
 
 use super::grants::Wish;
 use crate::checks::Surroundings;
@@ -34,7 +32,7 @@ pub(super) async fn exist(s: &Surroundings<'_>) -> Verdict {
     if wishes.is_empty() {
         return nothing("no ServiceAccount names a role");
     }
-    let strict = s.webhook_flag("roles").await?.as_deref() == Some("strict");
+    let strict = !s.settings().await?.makes_roles;
     judge_existence(&wishes, &look(s, &wishes).await?, strict)
 }
 
@@ -76,16 +74,7 @@ pub(super) async fn trust(s: &Surroundings<'_>) -> Verdict {
     let roles = look(s, &wishes).await?;
     let discovery: serde_json::Value = get(&s.client().await?, "/.well-known/openid-configuration").await?;
     let issuer = discovery["issuer"].as_str().unwrap_or_default();
-    let aliases = s.webhook_flag("issuer-aliases").await?;
-    let aliases = aliases.map_or_else(
-        || DEFAULT_ALIASES.to_vec(),
-        |list| {
-            list.split(',')
-                .filter(|alias| !alias.is_empty())
-                .map(IssuerAlias::parse)
-                .collect()
-        },
-    );
+    let aliases = s.settings().await?.issuer_aliases;
     judge_trust(&wishes, &roles, issuer.trim_start_matches("https://"), &aliases)
 }
 
@@ -148,6 +137,8 @@ fn corrected(wish: &Wish, provider: &str) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+
+    use irsa_emu_core::trust_policy::DEFAULT_ALIASES;
 
     use super::*;
 

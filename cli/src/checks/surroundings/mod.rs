@@ -10,7 +10,7 @@ use irsa_emu_core::contract::{EMULATOR, EMULATOR_PORT, NAMESPACE, WEBHOOK};
 use irsa_emu_core::recipe::Recipe;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use tokio::net::TcpStream;
@@ -30,7 +30,7 @@ use crate::cluster::provider;
 use crate::cluster::target::Cluster;
 use crate::docker::{Docker, DockerInfo, Node};
 use crate::error::{CliError, Hint};
-use crate::manifests::{BACKEND_AWS, HOST_ENDPOINT, PART_LABEL};
+use crate::manifests::{PART_LABEL, Settings, recorded};
 
 /// Whose ServiceAccounts and Pods are looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -190,14 +190,18 @@ impl<'x> Surroundings<'x> {
         found.await.as_ref().map_err(Clone::clone)
     }
 
-    /// The value of a flag that the webhook runs with.
-    pub(super) async fn webhook_flag(&self, flag: &str) -> Result<Option<String>, Trouble> {
-        Ok(super::images::flag(self.webhook().await?, flag))
+    /// The settings that the webhook runs with.
+    pub(super) async fn settings(&self) -> Result<Settings, Trouble> {
+        Settings::read(self.webhook().await?).ok_or_else(|| {
+            Trouble::new("it has no container", self.app.command("up"))
+                .about(format!("Deployment {NAMESPACE}/{WEBHOOK}"))
+                .mended_by(Remedy::Up)
+        })
     }
 
     /// Whether the credentials of Pods are good for real AWS, so that there is no emulator.
     pub(super) async fn is_real_aws(&self) -> Result<bool, Trouble> {
-        Ok(self.webhook_flag("backend").await?.as_deref() == Some(BACKEND_AWS))
+        Ok(self.settings().await?.inject.emulator_url.is_none())
     }
 
     /// Every webhook that changes objects.
@@ -211,10 +215,8 @@ impl<'x> Surroundings<'x> {
 
     /// The emulator's URL on this machine, as `up` recorded it, or as Docker tells.
     pub(super) async fn host_endpoint(&self) -> Result<Option<String>, Trouble> {
-        let namespace = Api::<Namespace>::all(self.client().await?)
-            .get_opt(NAMESPACE)
-            .await?;
-        let recorded = namespace.and_then(|found| found.metadata.annotations?.remove(HOST_ENDPOINT));
+        let recorded = recorded::read(&self.client().await?).await?;
+        let recorded = recorded.and_then(|recorded| recorded.host_endpoint);
         if recorded.is_some() || self.containers().is_none() {
             return Ok(recorded);
         }

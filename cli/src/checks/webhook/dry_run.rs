@@ -31,10 +31,11 @@ struct Given {
 
 pub(super) async fn injects(s: &Surroundings<'_>) -> Verdict {
     s.canary().await?;
+    let inject = s.settings().await?.inject;
     let given = Given {
-        strict: s.webhook_flag("profile").await?.as_deref() == Some("strict-eks"),
-        native_sidecars: s.webhook_flag("native-sidecars").await?.as_deref() != Some("false"),
-        real_aws: s.is_real_aws().await?,
+        strict: inject.strict_eks,
+        native_sidecars: inject.native_sidecars,
+        real_aws: inject.emulator_url.is_none(),
     };
     if given.real_aws {
         dry_run(s, DeliveryMode::Sidecar, given).await?;

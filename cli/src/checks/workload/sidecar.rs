@@ -11,7 +11,7 @@ use crate::checks::engine::Verdict;
 const NOT_AT_WORK: [&str; 1] = ["sidecar-not-running"];
 
 pub(super) async fn at_work(s: &Surroundings<'_>) -> Verdict {
-    let native = s.webhook_flag("native-sidecars").await?.as_deref() != Some("false");
+    let native = s.settings().await?.inject.native_sidecars;
     judge(s.pods().await?, |pod| {
         stripped(pod, native, |rest| s.kubectl(rest)).or_else(|| pod.finding(&NOT_AT_WORK))
     })

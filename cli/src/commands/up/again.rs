@@ -7,8 +7,9 @@ use kube::Api;
 
 use super::{Up, UpArgs};
 use crate::app::App;
-use crate::checks::{flag, image};
+use crate::checks::image;
 use crate::error::{Attempt, CliError, ExitStatus};
+use crate::manifests::settings::argument;
 
 /// Images of ours that `up` makes by itself.
 const MADE_HERE: &str = "irsa-emu.dev/";
@@ -54,19 +55,19 @@ fn words(webhook: Option<&Deployment>, emulator: Option<&Deployment>) -> Vec<Str
         return words;
     };
     for name in SAME_NAME {
-        set(name, flag(webhook, name));
+        set(name, argument(webhook, name));
     }
-    let aliases = flag(webhook, "issuer-aliases").unwrap_or_default();
+    let aliases = argument(webhook, "issuer-aliases").unwrap_or_default();
     for alias in aliases.split(',').filter(|alias| !alias.is_empty()) {
         set("issuer-alias", Some(alias.to_owned()));
     }
-    if flag(webhook, "compose-role-arn").as_deref() == Some("true") {
-        set("compose-role-arn", flag(webhook, "account"));
+    if argument(webhook, "compose-role-arn").as_deref() == Some("true") {
+        set("compose-role-arn", argument(webhook, "account"));
     }
     let named = |image: &String| !image.starts_with(MADE_HERE);
     set("webhook-image", image(webhook).filter(named));
-    set("sidecar-image", flag(webhook, "sidecar-image").filter(named));
-    if flag(webhook, "session-tags").as_deref() == Some("true") {
+    set("sidecar-image", argument(webhook, "sidecar-image").filter(named));
+    if argument(webhook, "session-tags").as_deref() == Some("true") {
         words.push("--session-tags".to_owned());
     }
     words
