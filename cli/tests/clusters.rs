@@ -287,7 +287,12 @@ fn a_second_run_waits_for_the_first_and_says_for_whom() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("the program starts");
+    let began = std::time::Instant::now();
     while !context.path("begun").exists() {
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(20),
+            "kind was never called"
+        );
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let id = first.id().to_string();

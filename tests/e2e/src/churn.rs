@@ -38,14 +38,7 @@ pub(crate) fn webhook_rolls(world: &World) -> Result<()> {
 /// and the emulator says so; every other call must outlive it by the SDK's own retries.
 pub(crate) fn emulator_restarts(world: &World) -> Result<()> {
     let counts = while_clients_call(world, "restart", || {
-        world.kubectl(&[
-            "delete",
-            "pod",
-            "-n",
-            "irsa-emu",
-            "-l",
-            "app.kubernetes.io/name=localstack",
-        ])?;
+        world.delete_emulator_pod()?;
         wait_for(world, "localstack")
     })?;
     for (delivery, counts) in DELIVERIES.iter().zip(&counts) {

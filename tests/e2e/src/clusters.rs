@@ -55,14 +55,7 @@ pub(crate) fn port_forward_survives(world: &World) -> Result<()> {
     BufReader::new(forward.0.stdout.take().context("its stdout")?).read_line(&mut url)?;
     let address = url.trim().trim_start_matches("http://").to_owned();
     answers(&address)?;
-    world.kubectl(&[
-        "delete",
-        "pod",
-        "-n",
-        "irsa-emu",
-        "-l",
-        "app.kubernetes.io/name=localstack",
-    ])?;
+    world.delete_emulator_pod()?;
     eventually("the emulator answers through the same port", 60, || {
         answers(&address)
     })

@@ -40,8 +40,9 @@ pub(crate) fn credentials_of_real_aws(world: &World) -> Result<()> {
         Ok(())
     })?;
     world.apply(&pod(world, "app", "app").to_string())?;
-    refused_authority(world)?;
-    trust_authority(world, &authority)?;
+    // Without the authority in the Secret, the stand-in's certificate is none that the web knows.
+    webhook_says(world, "UnknownIssuer")?;
+    patch_secret(world, &json!({"ca-bundle.pem": authority}))?;
     served(world)?;
     wrong_secret_is_told(world)?;
     aws_says_no(world)?;
@@ -135,7 +136,7 @@ fn pod(world: &World, name: &str, service_account: &str) -> Value {
             "env": [{"name": "AWS_ENDPOINT_URL_STS", "value": "http://sts.e2e-aws.svc.cluster.local:8080"}]}]}})
 }
 
-/// What the webhook says of AWS, in its log since the last `seconds`.
+/// Waits until the webhook's log has this.
 fn webhook_says(world: &World, wanted: &str) -> Result<()> {
     eventually(&format!("the webhook says `{wanted}`"), 60, || {
         let log = world.kubectl(&[
@@ -150,15 +151,6 @@ fn webhook_says(world: &World, wanted: &str) -> Result<()> {
         ensure!(log.contains(wanted), "{log}");
         Ok(())
     })
-}
-
-/// Without the authority in the Secret, the stand-in's certificate is none that the web knows.
-fn refused_authority(world: &World) -> Result<()> {
-    webhook_says(world, "UnknownIssuer")
-}
-
-fn trust_authority(world: &World, authority: &str) -> Result<()> {
-    patch_secret(world, &json!({"ca-bundle.pem": authority}))
 }
 
 fn patch_secret(world: &World, entries: &Value) -> Result<()> {

@@ -74,14 +74,7 @@ pub(crate) fn unseals_after_the_emulator_forgot(world: &World) -> Result<()> {
             .sum()
     };
     let before = restored(&world.get(&["recipe", "vault-awskms"])?);
-    world.kubectl(&[
-        "delete",
-        "pod",
-        "-n",
-        "irsa-emu",
-        "-l",
-        "app.kubernetes.io/name=localstack",
-    ])?;
+    world.delete_emulator_pod()?;
     eventually("the Recipe is restored and Ready", 90, || {
         let recipe = world.get(&["recipe", "vault-awskms"])?;
         ensure!(

@@ -185,6 +185,13 @@ impl World {
         run(&mut self.kubectl_command(args), Some(input))
     }
 
+    /// Ends the emulator's only Pod, and with it all that it remembers.
+    pub(crate) fn delete_emulator_pod(&self) -> Result<()> {
+        let label = "app.kubernetes.io/name=localstack";
+        self.kubectl(&["delete", "pod", "-n", "irsa-emu", "-l", label])?;
+        Ok(())
+    }
+
     /// Applies objects.
     pub(crate) fn apply(&self, objects: &str) -> Result<()> {
         self.kubectl_with(&["apply", "-f", "-"], objects)?.code(0)?;
