@@ -1,4 +1,4 @@
-//! The settings of an install, read back from what the webhook was started with: the inverse of what [`super::webhook`]
+//! The settings of an install, read back from what the webhook was started with: the inverse of what `manifests::webhook`
 //! writes. Whoever explains a Pod, or patches one without a cluster, decides with these.
 
 use irsa_emu_core::contract::{
