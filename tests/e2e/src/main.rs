@@ -210,6 +210,10 @@ fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let selected = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
     let steps: Vec<&Step> = STEPS.iter().filter(|(name, _)| selected(name)).collect();
+    if let Err(error) = world.begin() {
+        eprintln!("e2e: {error:#}");
+        return ExitCode::from(2);
+    }
     println!("\nrunning {} e2e steps", steps.len());
     let mut passed = 0;
     for (name, step) in &steps {

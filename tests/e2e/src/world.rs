@@ -254,6 +254,14 @@ impl World {
         }
     }
 
+    /// Removes what a run left that was killed: a step that finds the work of another run proves nothing.
+    pub(crate) fn begin(&self) -> Result<()> {
+        if std::env::var_os("E2E_KEEP").is_none() {
+            self.irsa_emu(&["down", "--delete-cluster"])?.code(0)?;
+        }
+        Ok(())
+    }
+
     /// Removes what a failed run left.
     pub(crate) fn clean_up(&self) {
         if std::env::var_os("E2E_KEEP").is_some() {
