@@ -124,6 +124,10 @@ pub enum Verb {
     Doctor(commands::doctor::DoctorArgs),
     /// Say why a Pod has its AWS identity, or has none
     Explain(commands::explain::ExplainArgs),
+    /// Print what `up` applies, without a cluster
+    Render(Box<commands::render::RenderArgs>),
+    /// Give manifests what the webhook would give their Pods, without a cluster
+    Inject(Box<commands::inject::InjectArgs>),
     /// Make an app's AWS resources
     Recipe(commands::recipe::RecipeArgs),
     /// Show what the configuration files, variables and defaults come to
@@ -163,6 +167,16 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         // More than a day is a mistake, and keeps every sum of durations far from overflow.
         Some(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("expected a duration such as 90s, 5m or 1h, of at most a day".to_owned()),
+    }
+}
+
+/// Reads a version of Kubernetes 1; answers its minor version.
+pub fn kubernetes_minor(text: &str) -> Result<u32, String> {
+    let mut parts = text.strip_prefix('v').unwrap_or(text).split('.');
+    let (major, minor) = (parts.next(), parts.next());
+    match minor.map(str::parse) {
+        Some(Ok(minor)) if major == Some("1") => Ok(minor),
+        _ => Err("expected a version of Kubernetes such as 1.31".to_owned()),
     }
 }
 
@@ -212,6 +226,16 @@ mod tests {
             "ü",
         ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_version_of_kubernetes_may_be_long_or_short() {
+        for text in ["1.31", "v1.31", "1.31.4", "v1.31.4-k3s1"] {
+            assert_eq!(kubernetes_minor(text), Ok(31), "{text}");
+        }
+        for text in ["", "1", "2.31", "1.x", "31"] {
+            assert!(kubernetes_minor(text).is_err(), "{text}");
         }
     }
 

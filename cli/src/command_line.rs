@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::builder::{FalseyValueParser, Resettable};
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, ValueEnum};
 
 use crate::args::{Cli, ColorMode, ProgressMode, Verb};
 use crate::config::{Choice, Config, Key};
 use crate::error::CliError;
+use crate::manifests::InstallArgs;
 use crate::output::{self, Output};
 use crate::printer::Printer;
 
@@ -106,10 +107,10 @@ pub fn as_if(verb: &str, config: &Config) -> Result<ArgMatches, clap::Error> {
 pub fn variable_for(key: &Key) -> Option<String> {
     let command = command();
     let command = key
-        .verb
+        .verb()
         .map_or(Some(&command), |verb| command.find_subcommand(verb))?;
     let arg = command.get_arguments().find(|arg| arg.get_id() == key.arg)?;
-    variable_of(arg, key.verb.as_slice())
+    variable_of(arg, key.verb().as_slice())
 }
 
 /// The parser, where every flag has its variable.
@@ -168,7 +169,9 @@ pub fn variable_of(arg: &Arg, verbs: &[&str]) -> Option<String> {
     let verbs: &[&str] = match verbs {
         ["up"] => &[],
         // Which images are meant is the same for all that handle them.
-        ["images", _] if long.ends_with("-image") || long.ends_with("-binary") => &[],
+        ["images", _] | ["render" | "inject"] if long.ends_with("-image") || long.ends_with("-binary") => &[],
+        // What an install is, is the same for all that make one or decide as one.
+        ["render" | "inject"] if is_of_install(long) => &[],
         // `recipe NAME` is short for `recipe apply NAME`.
         ["recipe", "apply"] => &["recipe"],
         _ if long == "output" && is_common_output(arg) => &[],
@@ -179,6 +182,11 @@ pub fn variable_of(arg: &Arg, verbs: &[&str]) -> Option<String> {
         .chain([long])
         .collect();
     Some(words.join("_").replace('-', "_").to_uppercase())
+}
+
+fn is_of_install(long: &str) -> bool {
+    let options = InstallArgs::augment_args(Command::new(PREFIX));
+    options.get_arguments().any(|arg| arg.get_long() == Some(long))
 }
 
 fn is_common_output(arg: &Arg) -> bool {

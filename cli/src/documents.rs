@@ -47,6 +47,37 @@ impl Document {
     }
 }
 
+/// The objects of a document, to be changed.
+pub fn objects_mut(value: &mut Value) -> Vec<&mut Value> {
+    if !is_list(value) {
+        return vec![value];
+    }
+    let items = value["items"].as_array_mut();
+    items.into_iter().flatten().collect()
+}
+
+/// An object as YAML.
+pub fn to_yaml(object: &Value) -> Result<String, serde_saphyr::ser::Error> {
+    serde_saphyr::to_string(object)
+}
+
+/// A document that has changed, in the format that it was written in.
+pub fn rewritten(before: &str, value: &Value) -> Result<String, serde_saphyr::ser::Error> {
+    if before.trim_start().starts_with('{') {
+        return Ok(format!("{value:#}\n"));
+    }
+    to_yaml(value)
+}
+
+/// Documents as one text.
+#[must_use]
+pub fn join(texts: &[impl AsRef<str>]) -> String {
+    let texts = texts
+        .iter()
+        .map(|text| format!("---\n{}\n", text.as_ref().trim_end()));
+    texts.collect()
+}
+
 /// Whether an object is a list of objects, of whatever kind.
 #[must_use]
 pub fn is_list(object: &Value) -> bool {
@@ -185,6 +216,97 @@ mod tests {
         assert_eq!(value["version"], "1.10");
         assert_eq!(value["port"], 8080);
         assert_eq!(value["text"], "a\n b\n");
+    }
+
+    /// kubectl reads YAML 1.1, in which more words mean something than in YAML 1.2.
+    #[test]
+    fn texts_that_look_like_something_else_stay_texts() {
+        for text in [
+            "yes",
+            "no",
+            "on",
+            "off",
+            "y",
+            "n",
+            "Yes",
+            "true",
+            "null",
+            "~",
+            "",
+            "1.10",
+            "1e3",
+            "0644",
+            "0o17",
+            "0x1F",
+            "0b11",
+            "1_000",
+            "12:30:45",
+            ".inf",
+            ".nan",
+            "=",
+            "<<",
+            "- a",
+            "a: b",
+            "a #b",
+            "#a",
+            " a",
+            "a ",
+            "*a",
+            "&a",
+            "!a",
+            "|",
+            ">",
+            "%a",
+            "@a",
+            "`a",
+            "{a",
+            "[a",
+            "'a",
+            "\"a",
+            "a\nb\n",
+            "a\tb",
+            "2026-01-02",
+            "?",
+            ":",
+            "---",
+        ] {
+            let value = serde_json::json!({ "a": text });
+            let yaml = to_yaml(&value).unwrap();
+            assert_eq!(parse(&yaml, "t").unwrap()[0].value, value, "{yaml}");
+            let scalar = yaml.trim_start_matches("a:").trim_start();
+            let is_quoted = scalar.starts_with(['"', '\'', '|', '>']);
+            let means_nothing = ["a\tb", "2026-01-02"].contains(&text);
+            assert!(is_quoted || means_nothing, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_has_changed_keeps_its_format() {
+        let value = serde_json::json!({"kind": "A", "mode": 420});
+        assert_eq!(
+            rewritten("kind: A # so\n", &value).unwrap(),
+            "kind: A\nmode: 420\n"
+        );
+        let json = rewritten("\n{\"kind\": \"A\"}", &value).unwrap();
+        assert!(json.starts_with("{\n  \"kind\""), "{json}");
+        let joined = join(&["kind: A\n", "kind: B"]);
+        assert_eq!(joined, "---\nkind: A\n---\nkind: B\n");
+        assert_eq!(kinds(&joined), ["A", "B"]);
+    }
+
+    #[test]
+    fn the_objects_of_a_list_can_be_changed() {
+        for mut value in [
+            serde_json::json!({"kind": "A"}),
+            serde_json::json!({"kind": "List", "items": [{"kind": "A"}, {"kind": "B"}]}),
+        ] {
+            for object in objects_mut(&mut value) {
+                object["seen"] = true.into();
+            }
+            let count = value.to_string().matches("seen").count();
+            assert_eq!(count, value["items"].as_array().map_or(1, Vec::len));
+            assert!(value["items"].is_null() || value["seen"].is_null(), "{value}");
+        }
     }
 
     #[test]

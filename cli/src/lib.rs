@@ -16,6 +16,7 @@ pub mod exec;
 pub mod explain;
 pub mod github;
 pub mod images;
+pub mod inject;
 pub mod manifests;
 pub mod output;
 pub mod printer;
@@ -136,6 +137,8 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         Verb::Doctor(args) => commands::doctor::run(args, app).await,
         Verb::Config(args) => commands::config::run(&args, app),
         Verb::Explain(args) => commands::explain::run(args, app).await,
+        Verb::Render(args) => commands::render::run(*args, app).await,
+        Verb::Inject(args) => Box::pin(commands::inject::run(*args, app)).await,
         Verb::Recipe(args) => commands::recipe::run(args, app).await,
         Verb::Env(args) => commands::env::run(args, app).await,
         Verb::Completion(args) => Ok(commands::completion::run(&args, app)),

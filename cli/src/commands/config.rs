@@ -89,7 +89,7 @@ fn view(show_origin: bool, app: &App) -> Result<(), CliError> {
 fn settings(app: &App) -> Result<Vec<Shown>, CliError> {
     let mut shown = Vec::new();
     for key in KEYS {
-        let of_verb = match key.verb {
+        let of_verb = match key.verb() {
             Some(verb) => Some(command_line::as_if(verb, &app.config).map_err(unreadable)?),
             None => None,
         };

@@ -2,17 +2,21 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, FromArgMatches};
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use crate::app::App;
 use crate::checks::{Scope, Surroundings};
 use crate::cluster::target::Cluster;
+use crate::command_line;
+use crate::commands::recipe::steps;
 use crate::documents::{self, Document};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::explain::subject::{Kind, Subject};
 use crate::explain::world::World;
 use crate::explain::{Credentials, Explanation, PodLine, gather, judge, render};
+use crate::manifests::{InstallArgs, References, Settings};
 use crate::output::OutputArgs;
 
 /// Options of `irsa-emu explain`.
@@ -35,6 +39,9 @@ pub struct ExplainArgs {
     /// Namespace of what names none
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
+    /// Ask no cluster: what counts are the documents, and the settings that `up` would have
+    #[arg(long, conflicts_with = "what")]
+    offline: bool,
     #[command(flatten)]
     output: OutputArgs,
     /// Exit with 1 if something gets no credentials
@@ -60,6 +67,7 @@ pub async fn run(args: ExplainArgs, app: &App) -> Result<ExitStatus, CliError> {
         what,
         files,
         namespace,
+        offline,
         output: _,
         check,
     } = args;
@@ -67,6 +75,59 @@ pub async fn run(args: ExplainArgs, app: &App) -> Result<ExitStatus, CliError> {
     let documents = documents::read(&files)
         .await
         .map_err(|error| CliError::new(ExitStatus::Usage, "reading manifests", error))?;
+    let explained = if offline {
+        by_documents(&documents, namespace.as_deref().unwrap_or("default"), app).await?
+    } else {
+        let documents = (!files.is_empty()).then_some(documents);
+        by_cluster(&named, documents.as_deref(), namespace, app).await?
+    };
+    let answer = Answer {
+        explanations: &explained,
+    };
+    app.answer(&answer, |printer| {
+        let texts: Vec<String> = explained.iter().map(|one| render::text(one, printer)).collect();
+        printer.data(&texts.join("\n\n"));
+    })?;
+    let mut without = explained.iter().filter(|one| one.credentials == Credentials::No);
+    match without.next() {
+        Some(first) if check => Err(no_credentials(first, without.count())),
+        _ => Ok(ExitStatus::Ok),
+    }
+}
+
+/// Explains with what the documents say, and the settings that `up` would have here.
+async fn by_documents(
+    documents: &[Document],
+    namespace: &str,
+    app: &App,
+) -> Result<Vec<Explanation>, CliError> {
+    let attempted = "reading the settings";
+    let unreadable = |error| CliError::new(ExitStatus::Usage, attempted, error).code(Code::ConfigInvalid);
+    let up = command_line::as_if("up", &app.config).map_err(unreadable)?;
+    let install = InstallArgs::from_arg_matches(&up).map_err(unreadable)?;
+    if let Some(why) = install.contradiction() {
+        return Err(CliError::because(ExitStatus::Usage, attempted, why).next("irsa-emu config view"));
+    }
+    let install = install.install(&app.instance, References::default(), true);
+    let mut world = World::offline(Settings::of(&install));
+    world.time_keys = gather::time_keys(OffsetDateTime::now_utc());
+    for recipe in steps::configured(app).await? {
+        world.learn_recipe(&recipe);
+    }
+    let subjects = of_documents(documents, namespace, &mut world)?;
+    Ok(subjects
+        .iter()
+        .map(|subject| judge::judge(subject, &world))
+        .collect())
+}
+
+/// Explains with what the cluster and its emulator say; documents precede.
+async fn by_cluster(
+    named: &[Named],
+    documents: Option<&[Document]>,
+    namespace: Option<String>,
+    app: &App,
+) -> Result<Vec<Explanation>, CliError> {
     let cluster = app.connect().await?;
     let attempted = || format!("asking the cluster of context `{}`", cluster.context);
     let namespace = namespace.unwrap_or_else(|| cluster.client.default_namespace().to_owned());
@@ -80,10 +141,9 @@ pub async fn run(args: ExplainArgs, app: &App) -> Result<ExitStatus, CliError> {
             .code(Code::NotInstalled)
             .next(app.command("up")));
     };
-    let subjects = if files.is_empty() {
-        find(&cluster, &namespace, &named).await?
-    } else {
-        of_documents(&documents, &namespace, &mut world)?
+    let subjects = match documents {
+        Some(documents) => of_documents(documents, &namespace, &mut world)?,
+        None => find(&cluster, &namespace, named).await?,
     };
     gather::accounts(&cluster.client, &mut world, &subjects)
         .await
@@ -93,7 +153,7 @@ pub async fn run(args: ExplainArgs, app: &App) -> Result<ExitStatus, CliError> {
     let mut explained = Vec::with_capacity(subjects.len());
     for subject in &subjects {
         let mut explanation = judge::judge(subject, &world);
-        if subject.kind == "ServiceAccount" && files.is_empty() {
+        if subject.kind == "ServiceAccount" && documents.is_none() {
             if world.account(&subject.namespace, &subject.name).is_none() {
                 return Err(missing(
                     "ServiceAccount",
@@ -106,18 +166,7 @@ pub async fn run(args: ExplainArgs, app: &App) -> Result<ExitStatus, CliError> {
         }
         explained.push(explanation);
     }
-    let answer = Answer {
-        explanations: &explained,
-    };
-    app.answer(&answer, |printer| {
-        let texts: Vec<String> = explained.iter().map(|one| render::text(one, printer)).collect();
-        printer.data(&texts.join("\n\n"));
-    })?;
-    let mut without = explained.iter().filter(|one| one.credentials == Credentials::No);
-    match without.next() {
-        Some(first) if check => Err(no_credentials(first, without.count())),
-        _ => Ok(ExitStatus::Ok),
-    }
+    Ok(explained)
 }
 
 /// What `--check` fails with.

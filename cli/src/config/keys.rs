@@ -11,8 +11,9 @@ use clap::parser::ValueSource;
 pub struct Key {
     /// The key with those above it, such as `emulator.hostPort`.
     pub path: &'static str,
-    /// The verb that has the flag; `None` where every verb has it.
-    pub verb: Option<&'static str>,
+    /// The verbs that have the flag, each with those above it (`images list`), the one that it is named after first; none
+    /// where every verb has it.
+    pub verbs: &'static [&'static str],
     /// The flag, as the parser knows it.
     pub arg: &'static str,
     /// What the file has for it.
@@ -35,16 +36,16 @@ pub enum Shape {
 const fn global(path: &'static str, arg: &'static str) -> Key {
     Key {
         path,
-        verb: None,
+        verbs: &[],
         arg,
         shape: Shape::Text,
     }
 }
 
-const fn of(verb: &'static str, path: &'static str, arg: &'static str) -> Key {
+const fn of(verbs: &'static [&'static str], path: &'static str, arg: &'static str) -> Key {
     Key {
         path,
-        verb: Some(verb),
+        verbs,
         arg,
         shape: Shape::Text,
     }
@@ -54,34 +55,59 @@ const fn shaped(shape: Shape, key: Key) -> Key {
     Key { shape, ..key }
 }
 
+/// The verb that makes an environment.
+const UP: &[&str] = &["up"];
+/// The verbs that say what an install is.
+const INSTALL: &[&str] = &["up", "render", "inject"];
+/// The verbs that have to do with images.
+const IMAGES: &[&str] = &["up", "render", "images list", "images save", "images load"];
+/// The verbs that have to do with the sidecar's image.
+const SIDECAR: &[&str] = &[
+    "up",
+    "render",
+    "inject",
+    "images list",
+    "images save",
+    "images load",
+];
+
 /// Every key that stands for a flag. `recipes` does not: it says more than a flag can.
 pub const KEYS: &[Key] = &[
     global("name", "name"),
-    of("up", "cluster.provider", "cluster"),
+    of(UP, "cluster.provider", "cluster"),
     global("cluster.context", "context"),
-    of("up", "cluster.nodeImage", "node_image"),
-    shaped(Shape::Switch, of("up", "cluster.switchContext", "switch_context")),
-    of("up", "backend", "backend"),
-    of("up", "aws.baseCredentials", "base_credentials"),
-    of("up", "aws.stsEndpoint", "sts_endpoint"),
-    shaped(Shape::Switch, of("up", "aws.sessionTags", "session_tags")),
-    of("up", "emulator.image", "emulator_image"),
-    shaped(Shape::Number, of("up", "emulator.hostPort", "host_port")),
-    of("up", "emulator.region", "region"),
-    of("env", "emulator.accountId", "account"),
-    of("up", "webhook.image", "webhook_image"),
-    of("up", "webhook.sidecarImage", "sidecar_image"),
-    of("up", "webhook.defaultDelivery", "default_delivery"),
-    of("up", "webhook.profile", "profile"),
-    of("up", "webhook.roles", "roles"),
-    shaped(Shape::List, of("up", "webhook.issuerAliases", "issuer_aliases")),
-    of("up", "webhook.composeRoleArn", "compose_role_arn"),
-    of("up", "timeout", "timeout"),
+    of(UP, "cluster.nodeImage", "node_image"),
+    shaped(Shape::Switch, of(UP, "cluster.switchContext", "switch_context")),
+    of(INSTALL, "backend", "backend"),
+    of(UP, "aws.baseCredentials", "base_credentials"),
+    of(INSTALL, "aws.stsEndpoint", "sts_endpoint"),
+    shaped(Shape::Switch, of(INSTALL, "aws.sessionTags", "session_tags")),
+    of(IMAGES, "emulator.image", "emulator_image"),
+    shaped(Shape::Number, of(UP, "emulator.hostPort", "host_port")),
+    of(INSTALL, "emulator.region", "region"),
+    of(&["env"], "emulator.accountId", "account"),
+    of(IMAGES, "webhook.image", "webhook_image"),
+    of(SIDECAR, "webhook.sidecarImage", "sidecar_image"),
+    of(INSTALL, "webhook.defaultDelivery", "default_delivery"),
+    of(INSTALL, "webhook.profile", "profile"),
+    of(INSTALL, "webhook.roles", "roles"),
+    shaped(
+        Shape::List,
+        of(INSTALL, "webhook.issuerAliases", "issuer_aliases"),
+    ),
+    of(INSTALL, "webhook.composeRoleArn", "compose_role_arn"),
+    of(UP, "timeout", "timeout"),
     global("progress", "progress"),
     global("color", "color"),
 ];
 
 impl Key {
+    /// The verb that its flag is named after; none where every verb has it.
+    #[must_use]
+    pub fn verb(&self) -> Option<&'static str> {
+        self.verbs.first().copied()
+    }
+
     /// Whether the value of a file makes way, because the user typed something that excludes it.
     #[must_use]
     pub fn yields(&self, values: &[String], given: &ArgMatches) -> bool {

@@ -132,13 +132,16 @@ impl Config {
                 continue;
             }
             let values: Vec<clap::builder::OsStr> = entry.values.iter().map(Into::into).collect();
-            let with_default = |arg: clap::Arg| arg.default_values(values);
-            command = match entry.key.verb {
-                None => command.mut_arg(entry.key.arg, with_default),
-                Some(verb) => {
-                    command.mut_subcommand(verb, |command| command.mut_arg(entry.key.arg, with_default))
-                }
-            };
+            let with_default = |arg: clap::Arg| arg.default_values(values.clone());
+            if entry.key.verbs.is_empty() {
+                command = command.mut_arg(entry.key.arg, with_default);
+            }
+            for verb in entry.key.verbs {
+                let words: Vec<&str> = verb.split(' ').collect();
+                command = in_verb(command, &words, |command| {
+                    command.mut_arg(entry.key.arg, with_default)
+                });
+            }
         }
         command
     }
@@ -159,6 +162,18 @@ impl Config {
                 }),
             None => Origin::Unset,
         }
+    }
+}
+
+/// Changes the parser of one verb, which is named with those above it.
+fn in_verb(
+    command: clap::Command,
+    words: &[&str],
+    change: impl FnOnce(clap::Command) -> clap::Command,
+) -> clap::Command {
+    match words.split_first() {
+        None => change(command),
+        Some((word, below)) => command.mut_subcommand(*word, |command| in_verb(command, below, change)),
     }
 }
 
@@ -332,7 +347,7 @@ mod tests {
     /// What a key comes to with a command line: its words and its origin.
     fn comes_to(config: &Config, key: &Key, flag: &[String]) -> (String, Origin) {
         let command = || crate::command_line::command().mut_args(|arg| arg.env(None));
-        let mut words = vec!["irsa-emu".to_owned(), key.verb.unwrap_or("up").to_owned()];
+        let mut words = vec!["irsa-emu".to_owned(), key.verb().unwrap_or("up").to_owned()];
         words.extend_from_slice(flag);
         let given = command().try_get_matches_from(&words).unwrap();
         let matches = config
@@ -356,7 +371,7 @@ mod tests {
         let command = crate::command_line::command();
         for (key, (path, value, words, other)) in KEYS.iter().zip(SAMPLES) {
             let verb = key
-                .verb
+                .verb()
                 .map_or(Some(&command), |verb| command.find_subcommand(verb))
                 .unwrap();
             let long = verb.get_arguments().find(|arg| arg.get_id() == key.arg).unwrap();
@@ -398,11 +413,11 @@ mod tests {
         let mut expected = Vec::new();
         for key in KEYS {
             let verb = key
-                .verb
+                .verb()
                 .map_or(Some(&command), |verb| command.find_subcommand(verb))
                 .unwrap();
             let arg = verb.get_arguments().find(|arg| arg.get_id() == key.arg).unwrap();
-            let verb = key.verb.map(|verb| format!("{verb} ")).unwrap_or_default();
+            let verb = key.verb().map(|verb| format!("{verb} ")).unwrap_or_default();
             let (long, variable) = (arg.get_long().unwrap(), arg.get_env().unwrap().to_str().unwrap());
             expected.push(format!("| `{}` | `{verb}--{long}` | `{variable}` |", key.path));
         }

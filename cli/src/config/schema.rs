@@ -13,9 +13,8 @@ use serde_saphyr::Spanned;
 
 use super::keys::{KEYS, Key};
 use crate::args::{self, ColorMode, ProgressMode};
-use crate::commands::up::options::{
-    self, BackendKind, BaseCredentialsFrom, ClusterFrom, Delivery, Profile, Roles,
-};
+use crate::commands::up::options::{BaseCredentialsFrom, ClusterFrom};
+use crate::manifests::options::{self, BackendKind, Delivery, Profile, Roles};
 
 /// A local environment for workloads of EKS: what `irsa-emu up` makes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -78,6 +78,8 @@ pub(super) struct About<'a> {
     pub(super) namespace: &'a str,
     pub(super) account: &'a str,
     pub(super) prefix: &'a str,
+    /// Whether documents are all that is known.
+    pub(super) is_offline: bool,
 }
 
 impl About<'_> {
@@ -122,6 +124,7 @@ impl About<'_> {
             namespace,
             account,
             prefix,
+            is_offline,
         } = self;
         let (message, fix) = match reason {
             SkipReason::AlreadyInjected => return None,
@@ -129,6 +132,10 @@ impl About<'_> {
             SkipReason::NoRoleArn => (
                 format!("the ServiceAccount {namespace}/{account} grants no role: nothing names one for it"),
                 annotate.to_owned(),
+            ),
+            SkipReason::NoServiceAccount if *is_offline => (
+                format!("the ServiceAccount {namespace}/{account} is not among the documents, and nobody else was asked"),
+                "add the document of the ServiceAccount".to_owned(),
             ),
             SkipReason::NoServiceAccount => (
                 format!("the ServiceAccount {namespace}/{account} does not exist"),

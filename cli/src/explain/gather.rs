@@ -88,7 +88,8 @@ async fn provider(client: &Client) -> Option<String> {
 }
 
 /// The condition keys of the time.
-fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
+#[must_use]
+pub fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
     let whole = now.replace_nanosecond(0).unwrap_or(now);
     trust_policy::time_keys(whole.format(&Rfc3339).unwrap_or_default(), now.unix_timestamp())
 }

@@ -119,13 +119,25 @@ for this ServiceAccount. On EKS it would have to exist"
         }
     }
 
+    /// Where the trust policy can be read.
+    fn show_trust(&self, role: &RoleArn) -> String {
+        if self.world.is_offline {
+            return format!("mend the trustPolicy of the role {} in its Recipe", role.name());
+        }
+        format!(
+            "eval \"$(irsa-emu env)\" && AWS_ACCESS_KEY_ID={} aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument",
+            role.account(),
+            role.name()
+        )
+    }
+
     /// Whether the role's trust policy lets the ServiceAccount in.
     fn trusted(&self, role: &RoleArn, trust: &str) -> Said {
         let policy = match TrustPolicy::parse(trust) {
             Ok(policy) => policy,
             Err(problem) => {
                 let message = format!("the role's trust policy is none that IAM accepts: {problem}");
-                let finding = Finding::error("trust-malformed", message, show_trust(role));
+                let finding = Finding::error("trust-malformed", message, self.show_trust(role));
                 return Said::new("exists", Some(false), [finding]);
             }
         };
@@ -157,7 +169,7 @@ for this ServiceAccount. On EKS it would have to exist"
                 "the role's trust policy does not let {}/{} in: {decision}",
                 self.namespace, self.account
             );
-            vec![Finding::error("trust-refused", message, show_trust(role))]
+            vec![Finding::error("trust-refused", message, self.show_trust(role))]
         };
         Said {
             state: "exists",
@@ -177,14 +189,6 @@ for this ServiceAccount. On EKS it would have to exist"
 }
 
 /// What shows a role's trust policy. LocalStack takes the account from the access key.
-fn show_trust(role: &RoleArn) -> String {
-    format!(
-        "eval \"$(irsa-emu env)\" && AWS_ACCESS_KEY_ID={} aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument",
-        role.account(),
-        role.name()
-    )
-}
-
 fn create_role(role: &RoleArn) -> String {
     format!(
         "eval \"$(irsa-emu env)\" && AWS_ACCESS_KEY_ID={} aws iam create-role --role-name {} --path {} --assume-role-policy-document file://trust.json",

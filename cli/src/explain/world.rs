@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::manifests::Settings;
 
+/// The issuer of kubeadm and of k3s, and so of kind and k3d, without its scheme (kubeadm's `--service-account-issuer`).
+const USUAL_ISSUER: &str = "kubernetes.default.svc.cluster.local";
+
 /// What is known.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -32,6 +35,8 @@ pub struct World {
     pub time_keys: BTreeMap<String, Vec<String>>,
     /// `kubectl`, for this cluster.
     pub kubectl: String,
+    /// Whether documents are all that is known, and no cluster was asked.
+    pub is_offline: bool,
 }
 
 /// The registration of the webhook.
@@ -85,6 +90,17 @@ impl World {
             roles: BTreeMap::new(),
             time_keys: BTreeMap::new(),
             kubectl: "kubectl".to_owned(),
+            is_offline: false,
+        }
+    }
+
+    /// A world of which only documents tell.
+    #[must_use]
+    pub fn offline(settings: Settings) -> Self {
+        Self {
+            is_offline: true,
+            provider: Some(USUAL_ISSUER.to_owned()),
+            ..Self::new(settings)
         }
     }
 
@@ -99,6 +115,14 @@ impl World {
     pub fn grant(&self, namespace: &str, name: &str) -> Option<(Grant, GrantSource)> {
         let annotations = self.account(namespace, name).map(|account| &account.annotations);
         sourced_grant(namespace, name, annotations, &self.tables, &self.settings.grants)
+    }
+
+    /// Takes in a Recipe, in place of one of the same name.
+    pub fn learn_recipe(&mut self, recipe: &Recipe) {
+        let rules = rules_of(recipe);
+        self.rules.retain(|known| known.recipe != rules.recipe);
+        self.rules.push(rules);
+        self.roles.extend(roles_of(recipe));
     }
 
     /// Takes in an object that says something about others: a ServiceAccount, a Namespace, a Recipe. Answers with what is
@@ -123,8 +147,7 @@ impl World {
             (group, "Recipe") if group.starts_with("irsa-emu.dev/") => {
                 let recipe: Recipe = serde_json::from_value(object.clone())
                     .map_err(|error| format!("Recipe {name} cannot be read: {error}"))?;
-                self.rules.retain(|rules| rules.recipe != name);
-                self.rules.push(rules_of(&recipe));
+                self.learn_recipe(&recipe);
             }
             _ => {}
         }
@@ -140,6 +163,16 @@ pub fn rules_of(recipe: &Recipe) -> RecipeRules {
         region: Some(recipe.spec.region.clone()),
         rules: recipe.spec.inject.clone(),
     }
+}
+
+/// The roles of a Recipe that says itself whom they trust, by ARN.
+fn roles_of(recipe: &Recipe) -> impl Iterator<Item = (String, Role)> + '_ {
+    let spec = &recipe.spec;
+    spec.iam.roles.iter().filter_map(|role| {
+        let trust = role.trust_policy.as_ref()?.to_string();
+        let arn = spec.role_arn(role).ok()?.to_string();
+        Some((arn.clone(), Role::Found { arn, trust }))
+    })
 }
 
 impl Account {

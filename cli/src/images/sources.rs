@@ -7,6 +7,7 @@ use irsa_emu_core::contract::DEFAULT_EMULATOR_IMAGE;
 
 use super::{OwnImage, Program};
 use crate::error::{Attempt, CliError};
+use crate::manifests::References;
 
 /// Options that say which images are meant.
 #[derive(Debug, Clone, Args)]
@@ -67,13 +68,23 @@ impl ImageArgs {
                 self.webhook_binary.clone(),
             )
             .await?,
-            sidecar: source(
-                Program::Sidecar,
-                self.sidecar_image.as_ref(),
-                self.sidecar_binary.clone(),
-            )
-            .await?,
+            sidecar: Self::sidecar(self.sidecar_image.as_ref(), self.sidecar_binary.clone()).await?,
         })
+    }
+
+    /// Makes the sidecar's image, unless it is named.
+    pub async fn sidecar(named: Option<&String>, binary: Option<PathBuf>) -> Result<Source, CliError> {
+        source(Program::Sidecar, named, binary).await
+    }
+
+    /// The names of all images.
+    #[must_use]
+    pub fn references(&self, sources: &Sources) -> References {
+        References {
+            webhook: sources.webhook.reference().to_owned(),
+            sidecar: sources.sidecar.reference().to_owned(),
+            emulator: self.emulator_image.clone(),
+        }
     }
 
     /// Every image, by what it is for.

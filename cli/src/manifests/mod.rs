@@ -3,6 +3,7 @@
 mod apply;
 pub mod base_credentials;
 mod emulator;
+pub(crate) mod options;
 mod pod;
 mod rbac;
 pub mod recorded;
@@ -20,6 +21,7 @@ use kube::CustomResourceExt;
 use kube::api::ObjectMeta;
 
 pub use apply::{Applied, ApplyError, Manifest, apply, foresee};
+pub use options::{InstallArgs, References};
 pub use settings::Settings;
 
 /// Label of the selectors, and of everything that belongs to one part.
@@ -32,6 +34,15 @@ pub const REGION: &str = "irsa-emu.dev/region";
 pub const BACKEND: &str = "irsa-emu.dev/backend";
 /// Value of [`BACKEND`].
 pub const BACKEND_AWS: &str = "aws";
+
+/// The minor version of Kubernetes 1 from which native sidecars are on by default.
+const NATIVE_SIDECARS_SINCE: u32 = 29;
+
+/// Whether Kubernetes 1.`minor` runs native sidecars unless told otherwise.
+#[must_use]
+pub fn runs_native_sidecars(minor: u32) -> bool {
+    minor >= NATIVE_SIDECARS_SINCE
+}
 
 /// What the credentials of Pods are good for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,10 +15,9 @@ use crate::app::App;
 use crate::cluster::Family;
 use crate::cluster::provider::emulator_port;
 use crate::cluster::target::Cluster;
-use crate::commands::up::options;
 use crate::docker::Docker;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::recorded;
+use crate::manifests::{options, recorded};
 use crate::recipe::installed;
 use crate::recipe::wiring::HELM_VALUES;
 

@@ -35,6 +35,15 @@ pub(crate) async fn fill_in(app: &App, request: &Request, command: &str) -> Resu
     draft.finish(request, &app.instance)
 }
 
+/// The recipes of the configuration file, filled in.
+pub(crate) async fn configured(app: &App) -> Result<Vec<Recipe>, CliError> {
+    let mut recipes = Vec::new();
+    for entry in app.config.recipes() {
+        recipes.push(fill_in(app, &Request::from(entry), &app.command("recipe")).await?);
+    }
+    Ok(recipes)
+}
+
 /// In real AWS nothing is made, and waiting for it would never end.
 pub(super) async fn require_emulator(app: &App, client: &Client, recipe: &Recipe) -> Result<(), CliError> {
     let attempted = || format!("applying the Recipe {}", name_of(recipe));

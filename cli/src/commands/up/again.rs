@@ -119,7 +119,7 @@ mod tests {
             ]
         );
         let line = Line::try_parse_from(&words).unwrap();
-        assert_eq!(line.up.issuer_aliases, ["eks", "oidc.example.org/id/*"]);
+        assert_eq!(line.up.install.issuer_aliases, ["eks", "oidc.example.org/id/*"]);
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
             "--session-tags",
         ];
         assert_eq!(words, expected);
-        assert!(Line::try_parse_from(&words).unwrap().up.session_tags);
+        assert!(Line::try_parse_from(&words).unwrap().up.install.session_tags);
     }
 
     #[test]

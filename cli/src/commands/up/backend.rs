@@ -3,10 +3,11 @@
 use irsa_emu_core::contract::{AWS_CREDENTIALS_SECRET, NAMESPACE};
 
 use super::Up;
-use super::options::{BackendKind, BaseCredentialsFrom, Profile};
+use super::options::BaseCredentialsFrom;
 use crate::cluster::target::Cluster;
 use crate::error::{Attempt, CliError, ExitStatus};
 use crate::manifests::base_credentials::{self, BaseCredentials};
+use crate::manifests::options::BackendKind;
 use crate::manifests::{self, Applied, Backend, Install, removal};
 
 const ATTEMPTED: &str = "choosing the backend";
@@ -19,22 +20,18 @@ impl Up<'_> {
             Err(CliError::because(ExitStatus::Usage, ATTEMPTED, why)
                 .next(format!("{} --backend aws", self.app.command("up"))))
         };
-        if args.backend == BackendKind::Emulator {
-            let for_aws = args.sts_endpoint.is_some()
-                || args.session_tags
-                || args.base_credentials == BaseCredentialsFrom::Env;
-            return if for_aws {
-                wrong("--sts-endpoint, --session-tags and --base-credentials go with --backend aws")
+        if let Some(why) = args.install.contradiction() {
+            return wrong(why);
+        }
+        let from_here = args.base_credentials == BaseCredentialsFrom::Env;
+        if args.install.backend == BackendKind::Emulator {
+            return if from_here {
+                wrong("--base-credentials goes with --backend aws")
             } else {
                 Ok(None)
             };
         }
-        if args.profile == Profile::StrictEks {
-            return wrong(
-                "--profile strict-eks hands tokens to AWS, which does not know this cluster; with --backend aws the sidecar serves",
-            );
-        }
-        if args.base_credentials == BaseCredentialsFrom::Secret {
+        if !from_here {
             return Ok(None);
         }
         let read = BaseCredentials::from_variables(|name| std::env::var(name).ok());
@@ -50,16 +47,7 @@ impl Up<'_> {
     }
 
     pub(super) fn backend(&self) -> Backend {
-        let args = self.args;
-        match args.backend {
-            BackendKind::Emulator => Backend::Emulator {
-                image: self.images.emulator_image.clone(),
-            },
-            BackendKind::Aws => Backend::Aws {
-                sts_endpoint: args.sts_endpoint.clone(),
-                session_tags: args.session_tags,
-            },
-        }
+        self.args.install.backend(&self.images.emulator_image)
     }
 
     /// What backend `aws` needs beside the objects that every install has. Answers how much was changed.

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::Up;
 use super::install::host_endpoint;
-use super::options::BackendKind;
 use super::place::Place;
 use crate::error::{Attempt, CliError};
 use crate::manifests::BACKEND_AWS;
+use crate::manifests::options::BackendKind;
 use crate::printer::{Paint, Printer};
 use crate::progress::{StepTaken, milliseconds, seconds};
 use crate::recipe::installed;
@@ -64,7 +64,7 @@ impl Up<'_> {
             .await
             .attempting(|| "listing the Recipes of the cluster".to_owned())?;
         let elapsed = self.since.elapsed();
-        let emulated = self.args.backend == BackendKind::Emulator;
+        let emulated = self.args.install.backend == BackendKind::Emulator;
         let ready = Ready {
             context: context.clone(),
             kubernetes: place.cluster.version.clone(),
@@ -74,7 +74,7 @@ impl Up<'_> {
             host_endpoint: place.host_port.filter(|_| emulated).map(host_endpoint),
             cluster_endpoint: emulated.then(emulator_url),
             sts_endpoint: sts_front_url(),
-            region: self.args.region.clone(),
+            region: self.args.install.region.clone(),
             next: if !emulated {
                 app.command("doctor")
             } else if recipes.is_empty() {

@@ -2,19 +2,16 @@
 
 use irsa_emu_core::contract::DEFAULT_EMULATOR_IMAGE;
 
-use super::options::{BackendKind, name_of};
 use super::place::Place;
 use super::{Made, Up};
 use crate::cluster::target::Cluster;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::images::{self, Fetch, Loaded, Source, Sources};
 use crate::manifests::base_credentials::BaseCredentials;
+use crate::manifests::options::BackendKind;
 use crate::manifests::rollout::{self, Parts};
-use crate::manifests::{self, Applied, Backend, Install, removal};
+use crate::manifests::{self, Applied, Backend, Install, removal, runs_native_sidecars};
 use crate::progress::seconds;
-
-/// The minor version of Kubernetes 1 from which native sidecars are on by default.
-const NATIVE_SIDECARS_SINCE: u32 = 29;
 
 impl Up<'_> {
     /// Puts all images on the nodes, where these are at hand; elsewhere the cluster pulls them.
@@ -67,22 +64,18 @@ impl Up<'_> {
         cluster: Option<&Cluster>,
         host_port: Option<u16>,
     ) -> Install {
+        let native_sidecars = cluster.is_none_or(|cluster| runs_native_sidecars(cluster.minor_version));
+        let references = self.images.references(sources);
+        let install = self
+            .args
+            .install
+            .install(&self.app.instance, references, native_sidecars);
         Install {
-            instance: self.app.instance.clone(),
-            webhook_image: sources.webhook.reference().to_owned(),
-            sidecar_image: sources.sidecar.reference().to_owned(),
-            backend: self.backend(),
-            region: self.args.region.clone(),
-            default_delivery: name_of(&self.args.default_delivery),
-            profile: name_of(&self.args.profile),
-            native_sidecars: cluster.is_none_or(|cluster| cluster.minor_version >= NATIVE_SIDECARS_SINCE),
-            roles: name_of(&self.args.roles),
-            issuer_aliases: self.args.issuer_aliases.clone(),
-            compose_role_arn: self.args.compose_role_arn.clone(),
-            host_endpoint: match self.args.backend {
+            host_endpoint: match self.args.install.backend {
                 BackendKind::Emulator => host_port.map(host_endpoint),
                 BackendKind::Aws => None,
             },
+            ..install
         }
     }
 
@@ -152,7 +145,7 @@ impl Up<'_> {
 
     pub(super) async fn wait(&self, cluster: &Cluster) -> Result<(), CliError> {
         let app = self.app;
-        let (parts, attempted) = match self.args.backend {
+        let (parts, attempted) = match self.args.install.backend {
             BackendKind::Emulator => (
                 Parts::WebhookAndEmulator,
                 "waiting for the webhook and the emulator",

@@ -18,7 +18,6 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 pub use self::again::again;
-use self::options::BackendKind;
 pub use self::options::UpArgs;
 use self::place::Place;
 use crate::app::App;
@@ -27,6 +26,7 @@ use crate::cluster::kubeconfig::switch_to;
 use crate::cluster::target::Cluster;
 use crate::error::{Attempt, CliError, ExitStatus};
 use crate::images::{self, Bundle, ImageArgs};
+use crate::manifests::options::BackendKind;
 use crate::progress::seconds;
 
 /// What this run made, and would have to undo.
@@ -79,7 +79,7 @@ fn images(args: &UpArgs) -> Result<(Option<Bundle>, ImageArgs), CliError> {
     };
     images.webhook_image = Some(reference(images::WEBHOOK)?);
     images.sidecar_image = Some(reference(images::SIDECAR)?);
-    if args.backend == BackendKind::Emulator {
+    if args.install.backend == BackendKind::Emulator {
         images.emulator_image = reference(images::EMULATOR)?;
     }
     Ok((Some(bundle), images))

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use irsa_emu_core::contract::DEFAULT_REGION;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -12,6 +11,7 @@ use crate::args;
 use crate::cluster::Family;
 use crate::cluster::choice::Asked;
 use crate::images::ImageArgs;
+use crate::manifests::InstallArgs;
 use crate::output::OutputArgs;
 
 /// Options of `irsa-emu up`.
@@ -36,18 +36,11 @@ pub struct UpArgs {
     /// Image of the nodes of a new cluster
     #[arg(long, value_name = "IMAGE")]
     pub(super) node_image: Option<String>,
-    /// What the credentials of Pods are good for: `aws` is real AWS, by the sidecar, and without an emulator
-    #[arg(long, value_name = "BACKEND", default_value = "emulator")]
-    pub(super) backend: BackendKind,
+    #[command(flatten)]
+    pub(super) install: InstallArgs,
     /// Where backend `aws` has its base credentials from
     #[arg(long, value_name = "FROM", default_value = "secret")]
     pub(super) base_credentials: BaseCredentialsFrom,
-    /// STS endpoint of backend `aws`, instead of the region's own
-    #[arg(long, value_name = "URL", value_parser = http_url)]
-    pub(super) sts_endpoint: Option<String>,
-    /// Tag the sessions of backend `aws` as EKS Pod Identity does; the roles must allow `sts:TagSession`
-    #[arg(long)]
-    pub(super) session_tags: bool,
     /// Take all images from this file, which `images save` wrote, and none from Docker or a registry
     #[arg(long = "images", value_name = "FILE")]
     #[arg(conflicts_with_all = ["webhook_binary", "sidecar_binary", "webhook_image", "sidecar_image"])]
@@ -57,24 +50,6 @@ pub struct UpArgs {
     /// Port of 127.0.0.1 for the emulator, when a cluster is made; 0 takes any that is free [default: 4566]
     #[arg(long, value_name = "PORT")]
     pub(super) host_port: Option<u16>,
-    /// AWS region of Pods that set none
-    #[arg(long, value_name = "REGION", default_value = DEFAULT_REGION, value_parser = region)]
-    pub(super) region: String,
-    /// How Pods that choose nothing get their credentials
-    #[arg(long, value_name = "DELIVERY", default_value = "web-identity")]
-    pub(super) default_delivery: Delivery,
-    /// How much Pods get; `strict-eks` is what EKS gives them and nothing else
-    #[arg(long, value_name = "PROFILE", default_value = "default")]
-    pub(super) profile: Profile,
-    /// What happens with a role that does not exist: `auto` makes it, `strict` refuses
-    #[arg(long, value_name = "MODE", default_value = "auto")]
-    pub(super) roles: Roles,
-    /// Issuers that count as this cluster's in trust policies: `eks` for every EKS cluster, or a pattern
-    #[arg(long = "issuer-alias", value_name = "ISSUER", default_value = "eks", value_parser = issuer_alias)]
-    pub(super) issuer_aliases: Vec<String>,
-    /// Account of roles that an annotation names without their ARN; without it such a name stays as it is
-    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
-    pub(super) compose_role_arn: Option<String>,
     /// How long it may take, such as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = args::duration)]
     pub(super) timeout: Duration,
@@ -120,132 +95,9 @@ impl ClusterFrom {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum BackendKind {
-    Emulator,
-    Aws,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 pub(crate) enum BaseCredentialsFrom {
     /// The Secret `irsa-emu-aws-credentials` that is in the Namespace `irsa-emu`
     Secret,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, written into that Secret
     Env,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Delivery {
-    WebIdentity,
-    Sidecar,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Profile {
-    Default,
-    StrictEks,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Roles {
-    Auto,
-    Strict,
-}
-
-/// Reads a region. It becomes part of ARNs and of environment variables.
-pub(crate) fn region(text: &str) -> Result<String, String> {
-    let fits = text
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    let parts: Vec<&str> = text.split('-').collect();
-    if fits && text.len() <= 32 && parts.len() >= 3 && parts.iter().all(|part| !part.is_empty()) {
-        return Ok(text.to_owned());
-    }
-    Err("expected an AWS region such as us-east-1".to_owned())
-}
-
-/// Reads the URL of a service.
-pub(crate) fn http_url(text: &str) -> Result<String, String> {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    let fits = |rest: &str| {
-        let host = rest.split(['/', ':']).next().unwrap_or_default();
-        !host.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) && !rest.contains('@')
-    };
-    if rest.is_some_and(fits) {
-        Ok(text.to_owned())
-    } else {
-        Err("expected a URL such as https://sts.eu-west-1.amazonaws.com".to_owned())
-    }
-}
-
-/// Reads an issuer or a pattern of issuers. A comma separates them on their way to the webhook.
-pub(crate) fn issuer_alias(text: &str) -> Result<String, String> {
-    let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != ',');
-    if fits {
-        Ok(text.to_owned())
-    } else {
-        Err("expected `eks`, or an issuer such as oidc.example.org/id/*".to_owned())
-    }
-}
-
-/// Reads an AWS account id.
-pub(crate) fn account(text: &str) -> Result<String, String> {
-    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        Ok(text.to_owned())
-    } else {
-        Err("expected an AWS account id: exactly 12 digits".to_owned())
-    }
-}
-
-/// The name of a choice, as it is typed.
-pub(crate) fn name_of(value: &impl ValueEnum) -> String {
-    value
-        .to_possible_value()
-        .map(|value| value.get_name().to_owned())
-        .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_region_looks_like_one() {
-        for text in ["us-east-1", "eu-central-2", "us-gov-west-1"] {
-            assert_eq!(region(text).as_deref(), Ok(text));
-        }
-        for text in ["", "us", "us-east", "US-EAST-1", "us--1", "us-east-1;", "a-b-c d"] {
-            assert!(region(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn accounts_and_issuers_are_checked() {
-        assert!(account("123456789012").is_ok());
-        for text in ["", "12345678901", "12345678901x", "1234567890123"] {
-            assert!(account(text).is_err(), "{text}");
-        }
-        assert!(issuer_alias("oidc.example.org/id/*").is_ok());
-        for text in ["", "a,b", "a b"] {
-            assert!(issuer_alias(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_names_of_choices_are_those_of_the_webhook() {
-        use irsa_emu_core::recipe::DeliveryMode;
-        for delivery in Delivery::value_variants() {
-            let name = name_of(delivery);
-            assert!(DeliveryMode::parse(&name).is_some(), "{name}");
-        }
-        assert_eq!(
-            [name_of(&Roles::Auto), name_of(&Roles::Strict)],
-            ["auto", "strict"]
-        );
-    }
 }

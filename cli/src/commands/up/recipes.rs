@@ -4,12 +4,12 @@ use irsa_emu_core::recipe::Recipe;
 use tokio::time::Instant;
 
 use super::Up;
-use super::options::BackendKind;
 use crate::cluster::target::Cluster;
 use crate::commands::recipe::steps;
 use crate::config::RecipeEntry;
 use crate::error::{CliError, ExitStatus};
 use crate::manifests::Applied;
+use crate::manifests::options::BackendKind;
 use crate::recipe::request::Request;
 
 /// A recipe, filled in.
@@ -48,7 +48,7 @@ impl Up<'_> {
         } else {
             self.named()?
         };
-        if self.args.backend == BackendKind::Aws && !requests.is_empty() {
+        if self.args.install.backend == BackendKind::Aws && !requests.is_empty() {
             app.progress
                 .warn("recipes are not applied: the backend is real AWS, where irsa-emu makes nothing");
             return Ok(Vec::new());

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use irsa_emu_core::contract::{DELIVERY, POD_IDENTITIES, ROLE_ARN, ROLE_MAP};
 use irsa_emu_core::grant::{Grant, GrantSource, mistakes_of_service_account};
-use irsa_emu_core::plan::PlanInput;
+use irsa_emu_core::patch::Patch;
+use irsa_emu_core::plan::{Outcome, PlanInput, plan_patch};
 use irsa_emu_core::pod_view::PodView;
+use irsa_emu_core::reach::{Hook, OutOfReach, reach};
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::rules::{RuleEffect, RuleSources, effect_of, sources_of};
 
@@ -18,6 +20,19 @@ use super::live::Now;
 use super::subject::Subject;
 use super::world::{Account, World};
 use super::{Credentials, Explanation, Granted, Identity, identity};
+
+/// The patch that the webhook answers with for the Pod of a subject; `None` where it leaves the Pod alone, or never
+/// sees it.
+#[must_use]
+pub fn patch(subject: &Subject, world: &World) -> Option<Patch> {
+    let case = Case::new(subject, world);
+    let view = PodView::of(&subject.pod).ok()?;
+    case.hook(&view).ok()?;
+    match case.with_input(&view, plan_patch) {
+        Outcome::Patched { patch, .. } => Some(patch),
+        Outcome::Skipped { .. } | Outcome::Malformed(_) => None,
+    }
+}
 
 /// Judges a subject by what is known.
 #[must_use]
@@ -97,6 +112,7 @@ impl<'a> Case<'a> {
             namespace: self.namespace,
             account: self.account_name,
             prefix: &self.world.settings.grants.annotation_prefix,
+            is_offline: self.world.is_offline,
         }
     }
 
@@ -106,6 +122,12 @@ impl<'a> Case<'a> {
             .get(self.namespace)
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// The webhook of the registration that sees a Pod.
+    fn hook(&self, pod: &PodView<'_>) -> Result<Hook, OutOfReach> {
+        let own = &self.world.settings.namespace;
+        reach(pod, self.namespace, &self.labels(), own, &self.world.rules)
     }
 
     /// Asks the core about a Pod.

@@ -5,7 +5,7 @@ use irsa_emu_core::plan::{
     ContainerTrace, Fate, Method, Outcome, RegionSource, SkipReason, Trace, plan_patch, trace,
 };
 use irsa_emu_core::pod_view::PodView;
-use irsa_emu_core::reach::{Hook, OutOfReach, reach};
+use irsa_emu_core::reach::{Hook, OutOfReach};
 use irsa_emu_core::rules::DeliverySource;
 use serde_json::Value;
 
@@ -85,15 +85,7 @@ impl Case<'_> {
 
     /// Whether the API server sends the Pod to the webhook.
     fn reach(&self, view: &PodView<'_>, findings: &mut Vec<Finding>) -> Result<Hook, &'static str> {
-        let settings = &self.world.settings;
-        let seen = reach(
-            view,
-            self.namespace,
-            &self.labels(),
-            &settings.namespace,
-            &self.world.rules,
-        );
-        match seen {
+        match self.hook(view) {
             Ok(_) if self.world.registration == Registration::Missing => {
                 findings.push(Finding::error(
                     "webhook-missing",

@@ -1,0 +1,90 @@
+//! `irsa-emu render`: prints what `up` applies, for those who apply it by themselves.
+
+use clap::Args;
+use irsa_emu_core::contract::{AWS_CREDENTIALS_SECRET, NAMESPACE};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::args;
+use crate::documents;
+use crate::error::{Attempt, CliError, ExitStatus};
+use crate::images::ImageArgs;
+use crate::manifests::{Backend, Install, InstallArgs, runs_native_sidecars};
+use crate::output::OutputArgs;
+
+/// Options of `irsa-emu render`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  irsa-emu render > irsa-emu.yaml
+  irsa-emu render --region eu-west-1 --roles strict | kubectl apply --server-side -f -")]
+pub struct RenderArgs {
+    #[command(flatten)]
+    install: InstallArgs,
+    #[command(flatten)]
+    images: ImageArgs,
+    /// Version of Kubernetes that it is for, such as 1.31 [default: the newest]
+    #[arg(long, value_name = "VERSION", value_parser = args::kubernetes_minor)]
+    kube_version: Option<u32>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// The answer for programs.
+#[derive(Debug, Serialize)]
+struct Rendered {
+    objects: Vec<Value>,
+}
+
+/// Prints the objects. No cluster is asked.
+pub async fn run(args: RenderArgs, app: &App) -> Result<ExitStatus, CliError> {
+    let RenderArgs {
+        install,
+        images,
+        kube_version,
+        output: _,
+    } = args;
+    let attempted = "rendering the objects";
+    if let Some(why) = install.contradiction() {
+        return Err(CliError::because(ExitStatus::Usage, attempted, why).next("irsa-emu render --help"));
+    }
+    let sources = images.sources().await?;
+    let install = install.install(
+        &app.instance,
+        images.references(&sources),
+        kube_version.is_none_or(runs_native_sidecars),
+    );
+    let manifests = install.manifests().attempting(|| attempted.to_owned())?;
+    let objects: Vec<Value> = manifests.into_iter().map(|manifest| manifest.object).collect();
+    let mut texts = Vec::with_capacity(objects.len());
+    for object in &objects {
+        texts.push(documents::to_yaml(object).attempting(|| attempted.to_owned())?);
+    }
+    app.answer(&Rendered { objects }, |printer| {
+        printer.data(documents::join(&texts).trim_end());
+    })?;
+    app.printer.talk(&needed(&install, app));
+    Ok(ExitStatus::Ok)
+}
+
+/// What the cluster needs beside the objects.
+fn needed(install: &Install, app: &App) -> String {
+    let Install {
+        webhook_image,
+        sidecar_image,
+        backend,
+        ..
+    } = install;
+    let images = match backend {
+        Backend::Emulator { image } => format!("{webhook_image}, {sidecar_image} and {image}"),
+        Backend::Aws { .. } => format!("{webhook_image} and {sidecar_image}"),
+    };
+    let load = app.command("images load");
+    let text = format!("the cluster must have, or be able to pull: {images}\n  next: {load}");
+    match backend {
+        Backend::Emulator { .. } => text,
+        Backend::Aws { .. } => {
+            format!("{text}\nand the Secret {NAMESPACE}/{AWS_CREDENTIALS_SECRET} with the base credentials")
+        }
+    }
+}
