@@ -10,6 +10,7 @@ use crate::args::GlobalArgs;
 use crate::cluster::Family;
 use crate::cluster::kubeconfig::Kubeconfigs;
 use crate::cluster::target::{self, Cluster};
+use crate::command_line::typed_here;
 use crate::config::Config;
 use crate::error::{CliError, Code, ExitStatus};
 use crate::exec::{CommandRunner, SystemRunner};
@@ -180,6 +181,6 @@ impl App {
         if let Some(context) = &self.context {
             let _ = write!(line, " --context {context}");
         }
-        line
+        typed_here(line)
     }
 }

@@ -128,6 +128,8 @@ pub enum Verb {
     Render(Box<commands::render::RenderArgs>),
     /// Give manifests what the webhook would give their Pods, without a cluster
     Inject(Box<commands::inject::InjectArgs>),
+    /// Replace Pods whose AWS identity is missing or out of date
+    RestartInjected(commands::restart_injected::RestartArgs),
     /// Make an app's AWS resources
     Recipe(commands::recipe::RecipeArgs),
     /// Show what the configuration files, variables and defaults come to

@@ -19,6 +19,8 @@ const PREFIX: &str = "IRSA_EMU";
 const OUTPUT_VARIABLE: &str = "IRSA_EMU_OUTPUT";
 /// The name that kubectl looks for when it is called as `kubectl irsa_emu`.
 const PLUGIN: &str = "kubectl-irsa_emu";
+/// What is typed then.
+const AS_PLUGIN: &str = "kubectl irsa_emu";
 
 /// A command line, understood.
 #[derive(Debug)]
@@ -121,11 +123,24 @@ pub fn command() -> Command {
 
 /// As the plugin of kubectl, usage says what was typed.
 fn named_as_called(command: Command, program: Option<&OsString>) -> Command {
-    let name = program.and_then(|program| Path::new(program).file_name());
-    if name.is_some_and(|name| name == PLUGIN) {
-        command.bin_name("kubectl irsa_emu")
+    if is_plugin(program) {
+        command.bin_name(AS_PLUGIN)
     } else {
         command
+    }
+}
+
+fn is_plugin(program: Option<&OsString>) -> bool {
+    let name = program.and_then(|program| Path::new(program).file_name());
+    name.is_some_and(|name| name == PLUGIN)
+}
+
+/// A command line of ours as it can be typed: by the plugin of kubectl, if that is how we were called.
+#[must_use]
+pub fn typed_here(command: String) -> String {
+    match command.strip_prefix("irsa-emu ") {
+        Some(rest) if is_plugin(std::env::args_os().next().as_ref()) => format!("{AS_PLUGIN} {rest}"),
+        _ => command,
     }
 }
 

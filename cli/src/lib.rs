@@ -27,6 +27,7 @@ pub mod signals;
 pub mod state;
 pub mod suggest;
 pub mod support;
+pub mod workload;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -139,6 +140,7 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         Verb::Explain(args) => commands::explain::run(args, app).await,
         Verb::Render(args) => commands::render::run(*args, app).await,
         Verb::Inject(args) => Box::pin(commands::inject::run(*args, app)).await,
+        Verb::RestartInjected(args) => commands::restart_injected::run(args, app).await,
         Verb::Recipe(args) => commands::recipe::run(args, app).await,
         Verb::Env(args) => commands::env::run(args, app).await,
         Verb::Completion(args) => Ok(commands::completion::run(&args, app)),

@@ -102,4 +102,12 @@ fn as_a_plugin_of_kubectl_it_is_called_so() {
         help.contains("Usage: kubectl irsa_emu recipe check [OPTIONS]"),
         "{help}"
     );
+    let output = Command::new(&plugin)
+        .env_clear()
+        .env("HOME", context.home.path())
+        .arg("status")
+        .output()
+        .expect("the program runs");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(said.contains("next: kubectl irsa_emu up"), "{said}");
 }

@@ -17,8 +17,9 @@ mod workload;
 pub(crate) use emulator::needs_licence;
 use engine::Check;
 pub(crate) use images::{image, scaled_down};
-pub use remedy::{Remedy, Workload, WorkloadKind};
+pub use remedy::Remedy;
 pub use surroundings::{Scope, Surroundings};
+pub(crate) use workload::is_looked_at;
 
 /// Every check, in the order in which they are shown.
 #[must_use]

@@ -12,17 +12,20 @@ use crate::args;
 use crate::cluster::provider::{self, Provider};
 use crate::cluster::target::{Cluster, require_safe};
 use crate::cluster::{Family, ownership};
+use crate::commands::restart_injected;
 use crate::docker::{Docker, Node};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::removal::{self, Owned, RemovalError};
 use crate::output::OutputArgs;
 use crate::progress::seconds;
+use crate::workload::injected::Which;
 
 /// How long an API server that may be dead already is asked.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
 /// Options of `irsa-emu down`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct DownArgs {
     /// Only list what would be removed
     #[arg(long)]
@@ -33,6 +36,9 @@ pub struct DownArgs {
     /// Delete the kind or k3d cluster also if `up` did not make it
     #[arg(long, conflicts_with = "keep_cluster")]
     delete_cluster: bool,
+    /// Replace the Pods of a cluster that stays, so that they lose what the webhook gave them
+    #[arg(long)]
+    restart_injected: bool,
     /// How long it may take, such as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = args::duration)]
     timeout: Duration,
@@ -271,9 +277,10 @@ async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
         let told = format!("nothing to remove: there is no cluster {}", app.instance);
         return removal(Family::Kind.context(&app.instance), Vec::new()).answer(app, &told);
     }
-    let Cluster { client, context, .. } = app.connect().await?;
+    let cluster = app.connect().await?;
+    let Cluster { client, context, .. } = &cluster;
     let attempted = || format!("removing irsa-emu from the cluster of context `{context}`");
-    let all = removal::everything(&client, &app.instance)
+    let all = removal::everything(client, &app.instance)
         .await
         .attempting(attempted)?;
     if all.is_empty() {
@@ -281,18 +288,28 @@ async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
             "nothing to remove: the cluster of context `{context}` has nothing of irsa-emu `{}`",
             app.instance
         );
-        return removal(context, Vec::new()).answer(app, &told);
+        return removal(context.clone(), Vec::new()).answer(app, &told);
     }
     if args.dry_run {
-        return removal(context, all.iter().map(Owned::title).collect()).answer(app, "");
+        let mut things: Vec<String> = all.iter().map(Owned::title).collect();
+        if args.restart_injected {
+            let plan = restart_injected::look(&cluster, &[], Which::All).await?;
+            things.extend(
+                plan.workloads
+                    .keys()
+                    .map(|workload| format!("Pods of {}", workload.title())),
+            );
+        }
+        return removal(context.clone(), things).answer(app, "");
     }
     app.progress.step(&format!("removing irsa-emu from {context}"));
     let deadline = Instant::now() + args.timeout;
-    match removal::remove(&client, &app.instance, deadline, app.progress.as_ref()).await {
+    match removal::remove(client, &app.instance, deadline, app.progress.as_ref()).await {
         Ok(gone) => {
             app.progress
                 .done(&format!("{} objects are gone; the cluster stays", gone.len()));
-            removal(context, gone).answer(app, "")
+            mind_injected(args, &cluster, app).await?;
+            removal(context.clone(), gone).answer(app, "")
         }
         Err(error @ RemovalError::Left(_)) => {
             let attempted = format!("{} within {}", attempted(), seconds(args.timeout));
@@ -302,6 +319,24 @@ async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
         }
         Err(error) => Err(CliError::failed(attempted(), error)),
     }
+}
+
+/// Replaces the Pods that still have what the webhook gave them, or says which these are.
+async fn mind_injected(args: &DownArgs, cluster: &Cluster, app: &App) -> Result<(), CliError> {
+    let plan = restart_injected::look(cluster, &[], Which::Outdated).await?;
+    if args.restart_injected {
+        restart_injected::tell_left(&plan, cluster, app);
+        // Many an app never gets ready without AWS.
+        return restart_injected::carry_out(&plan, cluster, app, None).await;
+    }
+    let pods = plan.workloads.values().map(Vec::len).sum::<usize>() + plan.left.len();
+    if pods > 0 {
+        app.progress.warn(&format!(
+            "{pods} Pod(s) still have what the webhook gave them, which leads nowhere now\n  next: {}",
+            app.command("restart-injected")
+        ));
+    }
+    Ok(())
 }
 
 /// Whether there is any cluster that could have the install.

@@ -12,6 +12,7 @@ pub mod logs;
 pub mod port_forward;
 pub mod recipe;
 pub mod render;
+pub mod restart_injected;
 pub mod status;
 pub mod support_bundle;
 pub mod up;

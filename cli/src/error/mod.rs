@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 pub use self::code::Code;
+use crate::command_line::typed_here;
 use crate::signals::Signal;
 
 /// How the program ends.
@@ -155,7 +156,7 @@ impl CliError {
     /// Adds the next command.
     #[must_use]
     pub fn next(mut self, command: impl Into<String>) -> Self {
-        self.next = Some(command.into());
+        self.next = Some(typed_here(command.into()));
         self
     }
 

@@ -5,6 +5,15 @@ use irsa_emu_core::plan::SkipReason;
 use irsa_emu_core::reach::OutOfReach;
 use serde::Serialize;
 
+/// Findings of a Pod that ought to have been injected.
+pub const MISSED: [&str; 3] = [
+    "created-before-webhook",
+    "created-before-annotation",
+    "not-injected",
+];
+/// Findings of a Pod that was injected with what no longer holds.
+pub const STALE: [&str; 3] = ["role-changed", "grant-gone", "stale"];
+
 /// Something to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -174,6 +174,10 @@ impl Owners {
         if let Some((kind, name, found)) = owner.take() {
             let template = found.as_ref().and_then(|found| found.pointer("/spec/template"));
             live.successor = template.map(|template| of_template(template, &namespace));
+            let strategy = found
+                .as_ref()
+                .and_then(|found| found.pointer("/spec/updateStrategy/type"));
+            live.replaced_on_delete = strategy.is_some_and(|strategy| strategy == "OnDelete");
             let above = match &found {
                 Some(found) => self.controller(client, found, &namespace).await,
                 None => None,

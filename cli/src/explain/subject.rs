@@ -114,6 +114,8 @@ pub struct Live {
     pub successor: Option<Value>,
     /// Kind and name of the workload that it belongs to in the end.
     pub workload: Option<(String, String)>,
+    /// Whether its controller replaces Pods only when they are deleted (update strategy `OnDelete`).
+    pub replaced_on_delete: bool,
 }
 
 impl Subject {

@@ -81,7 +81,11 @@ fn running(pod: &Value, successor: Option<Value>) -> Subject {
         .is_some()
         .then(|| ("Deployment".to_owned(), "app".to_owned()));
     Subject {
-        live: Some(Live { successor, workload }),
+        live: Some(Live {
+            successor,
+            workload,
+            replaced_on_delete: false,
+        }),
         ..of_file(pod)
     }
 }

@@ -19,6 +19,7 @@ mod lifecycle;
 mod memory;
 mod probe;
 mod real_aws;
+mod restart;
 mod sdks;
 mod sts;
 mod vault;
@@ -102,6 +103,10 @@ const STEPS: &[Step] = &[
     (
         "what_came_too_early_is_explained",
         explain::what_came_too_early_is_explained,
+    ),
+    (
+        "pods_that_lack_their_identity_are_replaced",
+        restart::pods_without_identity_are_replaced,
     ),
     ("trust_policies_decide_and_say_why", sts::trust_policies_decide),
     ("bad_tokens_are_refused", sts::bad_tokens_are_refused),
@@ -193,6 +198,10 @@ const STEPS: &[Step] = &[
     (
         "a_creation_that_was_killed_is_begun_again",
         clusters::killed_creation_is_begun_again,
+    ),
+    (
+        "down_takes_back_what_pods_got",
+        restart::down_takes_back_what_pods_got,
     ),
     ("down_leaves_nothing_behind", lifecycle::down_leaves_nothing),
     ("a_second_down_has_nothing_to_do", lifecycle::second_down),

@@ -89,8 +89,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::checks::Remedy;
     use crate::checks::engine::Phase;
-    use crate::checks::{Remedy, Workload};
+    use crate::workload::Workload;
 
     pub(super) fn outcomes() -> Vec<Outcome> {
         let outcome = |id, phase, mark, message: &str| Outcome {

@@ -10,7 +10,8 @@ use kube::Api;
 use kube::api::ListParams;
 
 use crate::checks::engine::{Trouble, Verdict, fine};
-use crate::checks::{Remedy, Surroundings, Workload, scaled_down};
+use crate::checks::{Remedy, Surroundings, scaled_down};
+use crate::workload::Workload;
 
 /// Our webhooks in the registration.
 pub(super) async fn registered<'s>(s: &'s Surroundings<'_>) -> Result<Vec<&'s MutatingWebhook>, Trouble> {

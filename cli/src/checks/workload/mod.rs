@@ -9,17 +9,10 @@ use futures::FutureExt;
 use self::pods::Pod;
 use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine, nothing};
 use super::{Remedy, Surroundings};
+use crate::explain::findings::{MISSED, STALE};
 
 pub(super) use self::pods::Pods;
-
-/// Findings of a Pod that ought to have been injected.
-const MISSED: [&str; 3] = [
-    "created-before-webhook",
-    "created-before-annotation",
-    "not-injected",
-];
-/// Findings of a Pod that was injected with what no longer holds.
-const STALE: [&str; 3] = ["role-changed", "grant-gone", "stale"];
+pub(crate) use self::pods::is_looked_at;
 
 pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
     vec![
@@ -89,7 +82,7 @@ fn judge(pods: &Pods, wrong: impl Fn(&Pod) -> Option<Wrong>) -> Verdict {
 mod tests {
     use super::pods::tests::pod;
     use super::*;
-    use crate::checks::Workload;
+    use crate::workload::Workload;
 
     fn judged(findings: &[&str], ids: &[&str]) -> Verdict {
         let mut found = pod("app-1", serde_json::json!({}));

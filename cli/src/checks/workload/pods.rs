@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::checks::engine::Trouble;
 use crate::checks::surroundings::{CANARY_NAMESPACE, PROBE};
-use crate::checks::{Scope, Surroundings, Workload, WorkloadKind};
+use crate::checks::{Scope, Surroundings};
 use crate::explain::gather::{self, Owners};
 use crate::explain::judge;
-use crate::explain::subject::Subject;
 use crate::recipe::wiring;
+use crate::workload::Workload;
 
 /// The Pods that are looked at.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ impl Pods {
                 .collect();
             let account = (subject.namespace.clone(), subject.service_account().to_owned());
             Pod {
-                workload: workload(&subject),
+                workload: Workload::of(&subject),
                 key_region: key_regions.get(&account).cloned(),
                 namespace: subject.namespace,
                 name: subject.name,
@@ -124,7 +124,7 @@ impl Pods {
 }
 
 /// Whether a Pod runs or is about to, and is one that the user asks about.
-fn is_looked_at(pod: &Value, namespaces: Option<&[String]>) -> bool {
+pub(crate) fn is_looked_at(pod: &Value, namespaces: Option<&[String]>) -> bool {
     let metadata = &pod["metadata"];
     let namespace = metadata["namespace"].as_str().unwrap_or_default();
     let is_probe = namespace == CANARY_NAMESPACE && metadata["name"] == PROBE;
@@ -134,15 +134,6 @@ fn is_looked_at(pod: &Value, namespaces: Option<&[String]>) -> bool {
         && namespace != NAMESPACE
         && metadata["deletionTimestamp"].is_null()
         && namespaces.is_none_or(|names| names.iter().any(|name| name == namespace))
-}
-
-fn workload(subject: &Subject) -> Option<Workload> {
-    let (kind, name) = subject.live.as_ref()?.workload.as_ref()?;
-    Some(Workload {
-        kind: WorkloadKind::named(kind)?,
-        namespace: subject.namespace.clone(),
-        name: name.clone(),
-    })
 }
 
 #[cfg(test)]

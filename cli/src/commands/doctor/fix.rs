@@ -1,17 +1,21 @@
 //! `doctor --fix`: does what is safe to repeat, after asking.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use irsa_emu_core::contract::NAMESPACE;
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
-use kube::{Api, Client};
+use tokio::time::Instant;
 
 use crate::app::App;
+use crate::checks::Remedy;
 use crate::checks::engine::Outcome;
-use crate::checks::{Remedy, Workload, WorkloadKind};
 use crate::commands::up;
 use crate::error::{Attempt, CliError};
 use crate::prompt::{self, YesArgs};
+use crate::workload::{Workload, replace};
+
+/// How long the Pods of one workload may take that have to be evicted one by one.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is to be done, each once, with the checks that it is done for.
 pub(super) type Plan = BTreeMap<Remedy, Vec<&'static str>>;
@@ -61,28 +65,16 @@ fn title(remedy: &Remedy, app: &App) -> String {
 }
 
 async fn restart(workload: &Workload, app: &App) -> Result<(), CliError> {
-    let Workload {
-        kind,
-        namespace,
-        name,
-    } = workload;
-    let attempted = || format!("restarting {} {namespace}/{name}", kind.word());
+    let attempted = || format!("replacing the Pods of {}", workload.title());
     app.progress.step(&attempted());
-    let client: Client = app.connect().await?.client;
-    match kind {
-        WorkloadKind::Deployment => Api::<Deployment>::namespaced(client, namespace)
-            .restart(name)
-            .await
-            .map(drop),
-        WorkloadKind::StatefulSet => Api::<StatefulSet>::namespaced(client, namespace)
-            .restart(name)
-            .await
-            .map(drop),
-        WorkloadKind::DaemonSet => Api::<DaemonSet>::namespaced(client, namespace)
-            .restart(name)
-            .await
-            .map(drop),
-    }
+    let client = app.connect().await?.client;
+    replace::begin(
+        &client,
+        workload,
+        Some(Instant::now() + PATIENCE),
+        app.progress.as_ref(),
+    )
+    .await
     .attempting(attempted)?;
     app.progress.done("begun");
     Ok(())
@@ -90,8 +82,6 @@ async fn restart(workload: &Workload, app: &App) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use irsa_emu_core::contract::WEBHOOK;
 
     use super::*;

@@ -11,6 +11,7 @@ use crate::cluster::{Family, orphan, ownership, ready};
 use crate::docker::{Docker, Node};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::progress::seconds;
+use crate::prompt::{self, YesArgs};
 
 impl Up<'_> {
     /// The containers of the cluster, when nobody is at work on it any more; none where it is to be made.
@@ -94,7 +95,7 @@ impl Up<'_> {
         let list: Vec<String> = drift.iter().map(|drift| format!("\n    {drift}")).collect();
         let list = list.concat();
         let why = format!("it is not what is asked:{list}");
-        if !self.args.recreate {
+        if !self.args.recreate && !self.is_asked_to_recreate(provider, found, &why).await {
             let asked: Vec<String> = drift
                 .iter()
                 .map(|drift| format!(" {} {}", drift.option, drift.wanted))
@@ -117,6 +118,25 @@ impl Up<'_> {
                 .next(next));
         }
         Ok(Some(list))
+    }
+
+    /// Asks, where somebody can be asked, whether a cluster that `up` made is to be deleted and made anew.
+    async fn is_asked_to_recreate(&self, provider: &dyn Provider, found: &[Node], why: &str) -> bool {
+        let app = self.app;
+        if self.args.dry_run || !prompt::is_possible(&app.printer) {
+            return false;
+        }
+        let (kubeconfigs, context) = (app.kubeconfigs(), provider.context());
+        if !ownership::made_by_up(&kubeconfigs, context, &app.instance, found).await {
+            return false;
+        }
+        app.progress.note(&format!("the {}: {why}", provider.title()));
+        let question = "Delete it with all that is in it, and make it anew?";
+        let yes = YesArgs { yes: false };
+        let again = app.command("up");
+        prompt::confirm(&app.printer, yes, question, "deleting it", &again)
+            .await
+            .is_ok()
     }
 
     /// Deletes the cluster where it is not what is asked; answers whether it did.

@@ -9,6 +9,7 @@ use crate::explain::findings::Finding;
 use crate::explain::live::Now;
 use crate::explain::subject::Live;
 use crate::explain::world::Registration;
+use crate::workload::WorkloadKind;
 
 impl Case<'_> {
     /// What a Pod that runs has, beside what it would get.
@@ -108,7 +109,7 @@ newer than the Pod",
     fn recreate(&self, live: &Live) -> String {
         let (kubectl, namespace) = (&self.world.kubectl, self.namespace);
         match &live.workload {
-            Some((kind, name)) if ["Deployment", "StatefulSet", "DaemonSet"].contains(&kind.as_str()) => {
+            Some((kind, name)) if WorkloadKind::named(kind).is_some() && !live.replaced_on_delete => {
                 format!(
                     "{kubectl} -n {namespace} rollout restart {}/{name}",
                     kind.to_ascii_lowercase()

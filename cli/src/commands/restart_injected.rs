@@ -1,0 +1,188 @@
+//! `irsa-emu restart-injected`: replaces Pods whose AWS identity is missing or out of date.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::args;
+use crate::cluster::target::Cluster;
+use crate::error::{Attempt, CliError, Code, ExitStatus};
+use crate::output::OutputArgs;
+use crate::progress::seconds;
+use crate::prompt::{self, YesArgs};
+use crate::workload::Workload;
+use crate::workload::injected::{self, Found, Plan, Which};
+use crate::workload::replace::{self, ReplaceError};
+
+/// Options of `irsa-emu restart-injected`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Pods of Deployments, StatefulSets and DaemonSets are replaced one after the other; of others it is said how.
+After `irsa-emu down --keep-cluster` it takes from Pods what the webhook gave them."
+)]
+pub struct RestartArgs {
+    /// Namespaces to look in [default: all]
+    #[arg(short, long, value_name = "NAMESPACE", value_delimiter = ',')]
+    namespace: Vec<String>,
+    /// Replace every Pod that has an identity, also where it is what it would be now
+    #[arg(long)]
+    all: bool,
+    /// Only list what would be replaced
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    yes: YesArgs,
+    /// Do not wait until the new Pods are ready
+    #[arg(long)]
+    no_wait: bool,
+    /// How long it may take, such as 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = args::duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What was replaced, or would be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    context: &'a str,
+    dry_run: bool,
+    replaced: Vec<Replaced<'a>>,
+    left: &'a [Found],
+}
+
+/// A workload whose Pods were replaced, or would be.
+#[derive(Debug, Serialize)]
+struct Replaced<'a> {
+    #[serde(flatten)]
+    workload: &'a Workload,
+    pods: &'a [Found],
+}
+
+/// Replaces the Pods, if the user says yes.
+pub async fn run(args: RestartArgs, app: &App) -> Result<ExitStatus, CliError> {
+    let deadline = Instant::now() + args.timeout;
+    let cluster = app.connect().await?;
+    let which = if args.all { Which::All } else { Which::Outdated };
+    let plan = look(&cluster, &args.namespace, which).await?;
+    tell_left(&plan, &cluster, app);
+    let answer = Answer {
+        context: &cluster.context,
+        dry_run: args.dry_run,
+        replaced: plan
+            .workloads
+            .iter()
+            .map(|(workload, pods)| Replaced { workload, pods })
+            .collect(),
+        left: &plan.left,
+    };
+    if plan.workloads.is_empty() {
+        app.printer.talk("nothing to restart");
+    } else if !args.dry_run {
+        for (workload, pods) in &plan.workloads {
+            app.progress.note(&line(workload, pods));
+        }
+        let again = app.command("restart-injected");
+        prompt::confirm(
+            &app.printer,
+            args.yes,
+            "Replace their Pods?",
+            "replacing Pods",
+            &again,
+        )
+        .await?;
+        let waits = !args.no_wait && plan.has_install;
+        carry_out(&plan, &cluster, app, waits.then_some(deadline)).await?;
+    }
+    app.answer(&answer, |printer| {
+        for (workload, pods) in plan.workloads.iter().filter(|_| args.dry_run) {
+            printer.data(&line(workload, pods));
+        }
+    })?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Looks for Pods to replace.
+pub(crate) async fn look(cluster: &Cluster, namespaces: &[String], which: Which) -> Result<Plan, CliError> {
+    let found = injected::find(&cluster.client, &kubectl(cluster), namespaces, which).await;
+    let found =
+        found.attempting(|| format!("looking for Pods in the cluster of context `{}`", cluster.context))?;
+    Ok(found)
+}
+
+/// Warns of Pods that nothing replaces.
+pub(crate) fn tell_left(plan: &Plan, cluster: &Cluster, app: &App) {
+    for pod in &plan.left {
+        app.progress.warn(&format!(
+            "Pod {}/{}: {}\n  {}",
+            pod.namespace,
+            pod.name,
+            pod.why,
+            pod.by_hand(&kubectl(cluster))
+        ));
+    }
+}
+
+/// Replaces the Pods; with a deadline, waits until the new ones are at work.
+pub(crate) async fn carry_out(
+    plan: &Plan,
+    cluster: &Cluster,
+    app: &App,
+    deadline: Option<Instant>,
+) -> Result<(), CliError> {
+    if plan.workloads.is_empty() {
+        return Ok(());
+    }
+    let progress = app.progress.as_ref();
+    let failed = |workload: &Workload, error: ReplaceError| {
+        let attempted = format!("replacing the Pods of {}", workload.title());
+        let next = format!(
+            "{} -n {} describe {}/{}",
+            kubectl(cluster),
+            workload.namespace,
+            workload.kind.word(),
+            workload.name
+        );
+        let error = match error {
+            error @ ReplaceError::Late(_) => {
+                CliError::new(ExitStatus::Timeout, attempted, error).code(Code::NotReady)
+            }
+            error => CliError::failed(attempted, error),
+        };
+        error.next(next)
+    };
+    let since = Instant::now();
+    for workload in plan.workloads.keys() {
+        progress.step(&format!("replacing the Pods of {}", workload.title()));
+        let begun = replace::begin(&cluster.client, workload, deadline, progress).await;
+        begun.map_err(|error| failed(workload, error))?;
+    }
+    let Some(deadline) = deadline else {
+        progress.done("begun");
+        return Ok(());
+    };
+    for workload in plan.workloads.keys() {
+        let done = replace::wait(&cluster.client, workload, deadline, progress).await;
+        done.map_err(|error| failed(workload, error))?;
+    }
+    progress.done(&format!("done in {}", seconds(since.elapsed())));
+    Ok(())
+}
+
+/// A workload, how many of its Pods are meant, and why.
+pub(crate) fn line(workload: &Workload, pods: &[Found]) -> String {
+    let count = match pods.len() {
+        1 => "1 Pod".to_owned(),
+        count => format!("{count} Pods"),
+    };
+    let why = pods.first().map_or("", |pod| pod.why.as_str());
+    format!("{}: {count}: {why}", workload.title())
+}
+
+fn kubectl(cluster: &Cluster) -> String {
+    format!("kubectl --context {}", cluster.context)
+}

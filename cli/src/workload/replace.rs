@@ -1,0 +1,329 @@
+//! Replaces the Pods of a workload, and waits until the new ones are at work.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::api::{EvictParams, ListParams};
+use kube::core::Selector;
+use kube::{Api, Client};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{Workload, WorkloadKind};
+use crate::cluster::ready::POLL;
+use crate::explain::gather;
+use crate::explain::subject::Kind;
+use crate::manifests::rollout;
+use crate::progress::Progress;
+
+/// Why Pods were not replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplaceError {
+    /// The workload is not there any more.
+    #[error("it does not exist")]
+    Gone,
+    /// The API server refused, or does not answer.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+    /// Not in time; what was waited for.
+    #[error("not done in time: {0}")]
+    Late(String),
+}
+
+/// How the Pods of a workload are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    /// Its controller replaces them when its template changes.
+    Rollout,
+    /// Its controller makes a new one for each that is deleted, and touches no other: update strategy `OnDelete`, which
+    /// Vault's chart has by default.
+    Delete,
+}
+
+impl Means {
+    fn of(object: &Value) -> Self {
+        let strategy = object.pointer("/spec/updateStrategy/type");
+        if strategy.is_some_and(|strategy| strategy == "OnDelete") {
+            Self::Delete
+        } else {
+            Self::Rollout
+        }
+    }
+}
+
+/// Begins to replace the Pods of a workload. Where its controller does not do it, each Pod is evicted, which minds
+/// `PodDisruptionBudget`s; with a deadline, after the one before has a successor that is Ready.
+pub async fn begin(
+    client: &Client,
+    workload: &Workload,
+    deadline: Option<Instant>,
+    progress: &dyn Progress,
+) -> Result<(), ReplaceError> {
+    let object = read(client, workload).await?;
+    match Means::of(&object) {
+        Means::Rollout => restart(client, workload).await?,
+        Means::Delete => {
+            for pod in pods(client, workload, &object).await? {
+                let name = pod.metadata.name.unwrap_or_default();
+                progress.detail(&format!("evicting Pod {}/{name}", workload.namespace));
+                evict(client, workload, &name, deadline).await?;
+                let Some(deadline) = deadline else { continue };
+                let uid = pod.metadata.uid.unwrap_or_default();
+                until(deadline, progress, async || {
+                    let now = pods(client, workload, &object).await?;
+                    Ok(not_replaced(&now, &uid, wanted(&object)))
+                })
+                .await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the Pods of a workload are those of its newest template, and at work.
+pub async fn wait(
+    client: &Client,
+    workload: &Workload,
+    deadline: Instant,
+    progress: &dyn Progress,
+) -> Result<(), ReplaceError> {
+    until(deadline, progress, async || {
+        let object = read(client, workload).await?;
+        Ok(match Means::of(&object) {
+            Means::Rollout => incomplete(workload.kind, &object),
+            Means::Delete => None,
+        })
+    })
+    .await
+}
+
+/// Asks until nothing is lacking.
+async fn until(
+    deadline: Instant,
+    progress: &dyn Progress,
+    ask: impl AsyncFn() -> Result<Option<String>, ReplaceError>,
+) -> Result<(), ReplaceError> {
+    while let Some(lacking) = ask().await? {
+        if Instant::now() >= deadline {
+            return Err(ReplaceError::Late(lacking));
+        }
+        progress.detail(&lacking);
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
+}
+
+async fn read(client: &Client, workload: &Workload) -> Result<Value, ReplaceError> {
+    let kind = Kind::typed(workload.kind.name()).ok_or(ReplaceError::Gone)?;
+    let found = gather::workload(client, kind, &workload.namespace, &workload.name).await?;
+    found.ok_or(ReplaceError::Gone)
+}
+
+async fn restart(client: &Client, workload: &Workload) -> Result<(), kube::Error> {
+    let (
+        client,
+        Workload {
+            kind,
+            namespace,
+            name,
+        },
+    ) = (client.clone(), workload);
+    match kind {
+        WorkloadKind::Deployment => Api::<Deployment>::namespaced(client, namespace)
+            .restart(name)
+            .await
+            .map(drop),
+        WorkloadKind::StatefulSet => Api::<StatefulSet>::namespaced(client, namespace)
+            .restart(name)
+            .await
+            .map(drop),
+        WorkloadKind::DaemonSet => Api::<DaemonSet>::namespaced(client, namespace)
+            .restart(name)
+            .await
+            .map(drop),
+    }
+}
+
+/// The Pods that a workload controls.
+async fn pods(client: &Client, workload: &Workload, object: &Value) -> Result<Vec<Pod>, ReplaceError> {
+    let selector: LabelSelector =
+        serde_json::from_value(object["spec"]["selector"].clone()).unwrap_or_default();
+    // The API server has checked it when the workload was made.
+    let selector = Selector::try_from(selector).map_err(|_| ReplaceError::Gone)?;
+    let params = ListParams::default().labels_from(&selector);
+    let mut pods = Api::<Pod>::namespaced(client.clone(), &workload.namespace)
+        .list(&params)
+        .await?
+        .items;
+    let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+    pods.retain(|pod| {
+        let owners = pod.metadata.owner_references.as_deref().unwrap_or_default();
+        owners.iter().any(|owner| owner.uid == uid)
+    });
+    Ok(pods)
+}
+
+/// Evicts a Pod; where a budget forbids it now, tries again.
+async fn evict(
+    client: &Client,
+    workload: &Workload,
+    name: &str,
+    deadline: Option<Instant>,
+) -> Result<(), ReplaceError> {
+    let api = Api::<Pod>::namespaced(client.clone(), &workload.namespace);
+    let may_wait = || deadline.is_some_and(|deadline| Instant::now() < deadline);
+    loop {
+        match api.evict(name, &EvictParams::default()).await {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(refused)) if refused.code == 404 => return Ok(()),
+            Err(kube::Error::Api(refused)) if refused.code == 429 && may_wait() => {
+                tokio::time::sleep(POLL).await;
+            }
+            Err(kube::Error::Api(refused)) if refused.code == 429 => {
+                return Err(ReplaceError::Late(format!("Pod {name}: {}", refused.message)));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// How many Pods a workload wants.
+fn wanted(object: &Value) -> usize {
+    let count = object
+        .pointer("/status/desiredNumberScheduled")
+        .or_else(|| object.pointer("/spec/replicas"));
+    count
+        .and_then(Value::as_u64)
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(1)
+}
+
+/// What is lacking until an evicted Pod has a successor that is at work.
+fn not_replaced(pods: &[Pod], evicted: &str, wanted: usize) -> Option<String> {
+    if pods
+        .iter()
+        .any(|pod| pod.metadata.uid.as_deref() == Some(evicted))
+    {
+        return Some("the Pod before is still there".to_owned());
+    }
+    let ready: BTreeSet<_> = pods
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod))
+        .map(|pod| pod.metadata.name.as_deref())
+        .collect();
+    (ready.len() < wanted).then(|| format!("{} of {wanted} Pods are ready", ready.len()))
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_deref());
+    conditions
+        .unwrap_or_default()
+        .iter()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// What is lacking until a rollout is complete.
+fn incomplete(kind: WorkloadKind, object: &Value) -> Option<String> {
+    if kind == WorkloadKind::Deployment {
+        let deployment: Deployment = serde_json::from_value(object.clone()).unwrap_or_default();
+        return rollout::incomplete(&deployment);
+    }
+    let number = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_i64)
+            .unwrap_or_default()
+    };
+    if number("/status/observedGeneration") < number("/metadata/generation") {
+        return Some("its newest version has not been seen by the cluster".to_owned());
+    }
+    let (wanted, updated, ready) = if kind == WorkloadKind::DaemonSet {
+        (
+            number("/status/desiredNumberScheduled"),
+            number("/status/updatedNumberScheduled"),
+            number("/status/numberAvailable"),
+        )
+    } else {
+        let replicas = object
+            .pointer("/spec/replicas")
+            .and_then(Value::as_i64)
+            .unwrap_or(1);
+        // What is below the partition stays as it is, by the user's wish.
+        let kept = number("/spec/updateStrategy/rollingUpdate/partition").min(replicas);
+        (
+            replicas,
+            number("/status/updatedReplicas") + kept,
+            number("/status/readyReplicas"),
+        )
+    };
+    if updated < wanted {
+        return Some(format!("{updated} of {wanted} Pods are made"));
+    }
+    (ready < wanted).then(|| format!("{ready} of {wanted} Pods are ready"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pods_are_deleted_only_where_their_controller_waits_for_that() {
+        for (strategy, means) in [
+            (json!({"type": "OnDelete"}), Means::Delete),
+            (json!({"type": "RollingUpdate"}), Means::Rollout),
+            (Value::Null, Means::Rollout),
+        ] {
+            let object = json!({"spec": {"updateStrategy": strategy}});
+            assert_eq!(Means::of(&object), means, "{object}");
+        }
+    }
+
+    #[test]
+    fn a_rollout_is_complete_when_all_pods_are_new_and_ready() {
+        use WorkloadKind::{DaemonSet, StatefulSet};
+        let stateful = |updated: i64, ready: i64| {
+            json!({"metadata": {"generation": 2}, "spec": {"replicas": 3},
+                "status": {"observedGeneration": 2, "updatedReplicas": updated, "readyReplicas": ready}})
+        };
+        let daemon = |updated: i64, ready: i64| {
+            json!({"metadata": {"generation": 2}, "spec": {}, "status": {"observedGeneration": 2,
+                "desiredNumberScheduled": 3, "updatedNumberScheduled": updated, "numberAvailable": ready}})
+        };
+        for (kind, object) in [
+            (StatefulSet, stateful as fn(i64, i64) -> Value),
+            (DaemonSet, daemon),
+        ] {
+            assert_eq!(incomplete(kind, &object(3, 3)), None);
+            let lacking = |updated, ready| incomplete(kind, &object(updated, ready)).unwrap();
+            assert_eq!(lacking(1, 3), "1 of 3 Pods are made");
+            assert_eq!(lacking(3, 2), "2 of 3 Pods are ready");
+            let mut unseen = object(3, 3);
+            unseen["metadata"]["generation"] = json!(3);
+            assert!(incomplete(kind, &unseen).unwrap().contains("not been seen"));
+        }
+        let mut parted = stateful(1, 3);
+        parted["spec"]["updateStrategy"] = json!({"rollingUpdate": {"partition": 2}});
+        assert_eq!(incomplete(StatefulSet, &parted), None);
+    }
+
+    #[test]
+    fn an_evicted_pod_is_replaced_when_as_many_are_ready_as_are_wanted() {
+        let pod = |name: &str, uid: &str, ready: &str| -> Pod {
+            serde_json::from_value(json!({"metadata": {"name": name, "uid": uid},
+                "status": {"conditions": [{"type": "Ready", "status": ready}]}}))
+            .unwrap()
+        };
+        let lacking = |pods: &[Pod]| not_replaced(pods, "old", 1);
+        assert!(lacking(&[pod("a-0", "old", "True")]).is_some(), "it still ends");
+        assert!(lacking(&[]).is_some());
+        assert!(lacking(&[pod("a-0", "new", "False")]).is_some());
+        assert_eq!(lacking(&[pod("a-0", "new", "True")]), None);
+    }
+}
