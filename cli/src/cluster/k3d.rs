@@ -152,7 +152,11 @@ fn message(line: &str) -> Option<&str> {
 }
 
 /// The configuration of a cluster.
-fn config(cluster: &str, wanted: Wanted<'_>) -> Result<String, minijinja::Error> {
+fn config(cluster: &str, wanted: Wanted<'_>) -> Result<String, ToolError> {
+    if let Some(own) = wanted.config {
+        let value = own.for_k3d(cluster, wanted.host_port, wanted.node_image);
+        return Ok(serde_saphyr::to_string(&value)?);
+    }
     let values = context! {
         name => cluster,
         image => wanted.node_image,
@@ -160,7 +164,7 @@ fn config(cluster: &str, wanted: Wanted<'_>) -> Result<String, minijinja::Error>
         host_port => wanted.host_port,
         instance_label => INSTANCE_LABEL,
     };
-    tool::render(TEMPLATE, values)
+    Ok(tool::render(TEMPLATE, values)?)
 }
 
 #[cfg(test)]
@@ -174,6 +178,7 @@ mod tests {
         Wanted {
             host_port: 4566,
             node_image,
+            config: None,
             timeout: Duration::from_mins(5),
         }
     }

@@ -80,7 +80,7 @@ impl Provider for Kind<'_> {
         if let Some(image) = wanted.node_image {
             args.extend(["--image", image]);
         }
-        let invocation = Invocation::new("kind", args).with_stdin(config(&self.cluster, wanted.host_port)?);
+        let invocation = Invocation::new("kind", args).with_stdin(config(&self.cluster, wanted)?);
         let show = |line: &str| {
             // kind marks the beginning of a step so; the rest is for people who called kind themselves.
             if let Some(step) = line.trim_start().strip_prefix('•') {
@@ -107,14 +107,17 @@ impl Provider for Kind<'_> {
 }
 
 /// The configuration of a cluster.
-fn config(cluster: &str, host_port: u16) -> Result<String, minijinja::Error> {
+fn config(cluster: &str, wanted: Wanted<'_>) -> Result<String, ToolError> {
+    if let Some(own) = wanted.config {
+        return Ok(serde_saphyr::to_string(&own.for_kind(cluster, wanted.host_port))?);
+    }
     let values = context! {
         name => cluster,
         node_port => EMULATOR_NODE_PORT,
-        host_port => host_port,
+        host_port => wanted.host_port,
         instance_label => INSTANCE_LABEL,
     };
-    tool::render(TEMPLATE, values)
+    Ok(tool::render(TEMPLATE, values)?)
 }
 
 #[cfg(test)]
@@ -157,13 +160,14 @@ mod tests {
         Wanted {
             host_port: 4566,
             node_image,
+            config: None,
             timeout: Duration::from_mins(5),
         }
     }
 
     #[test]
     fn the_template_renders_to_a_labelled_cluster_that_publishes_on_loopback_only() {
-        let parsed: Config = serde_saphyr::from_str(&config("irsa-emu", 4566).unwrap()).unwrap();
+        let parsed: Config = serde_saphyr::from_str(&config("irsa-emu", wanted(None)).unwrap()).unwrap();
         assert_eq!(
             (parsed.kind.as_str(), parsed.api_version.as_str()),
             ("Cluster", "kind.x-k8s.io/v1alpha4")

@@ -1,6 +1,7 @@
 //! Clusters: which one is meant, whether it is safe to touch, and how one is made.
 
 pub mod choice;
+pub mod config_file;
 pub mod drift;
 pub mod existing;
 pub mod forward;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use irsa_emu_core::contract::EMULATOR_NODE_PORT;
 
 use super::Family;
+use super::config_file::ConfigFile;
 use super::existing::Existing;
 use super::k3d::K3d;
 use super::kind::Kind;
@@ -24,6 +25,8 @@ pub struct Wanted<'a> {
     pub host_port: u16,
     /// Image of its nodes, if not the program's own.
     pub node_image: Option<&'a str>,
+    /// The user's own configuration, in place of ours.
+    pub config: Option<&'a ConfigFile>,
     /// How long it may take.
     pub timeout: Duration,
 }

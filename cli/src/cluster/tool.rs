@@ -28,6 +28,9 @@ pub enum ToolError {
     /// Its configuration could not be written.
     #[error("the configuration of the cluster could not be rendered")]
     Template(#[from] minijinja::Error),
+    /// The user's own configuration of the cluster could not be written again.
+    #[error("the configuration of the cluster could not be written")]
+    Yaml(#[from] serde_saphyr::ser::Error),
     /// Its answer could not be read.
     #[error("`{line}` answered no JSON")]
     Answer {
@@ -75,7 +78,7 @@ impl Hint for ToolError {
             Self::Exec(_) | Self::Failed { .. } | Self::Answer { .. } => Code::ToolFailed,
             Self::Kubeconfig(_) => Code::KubeconfigInvalid,
             Self::NotOurs(_) => Code::ClusterNotOurs,
-            Self::Template(_) => Code::Failed,
+            Self::Template(_) | Self::Yaml(_) => Code::Failed,
         }
     }
 }

@@ -129,7 +129,7 @@ fn value(key: &Key, matches: &ArgMatches, origin: &Origin) -> Value {
         .collect();
     let first = words.first().cloned().unwrap_or_default();
     match key.shape {
-        Shape::Text => first.into(),
+        Shape::Text | Shape::Path => first.into(),
         Shape::Number => first.parse::<u64>().map_or(Value::Null, Value::from),
         Shape::Switch => matches.get_flag(key.arg).into(),
         Shape::List => words.into(),

@@ -31,6 +31,8 @@ pub enum Shape {
     Switch,
     /// A list of strings.
     List,
+    /// A path, relative to the file that names it.
+    Path,
 }
 
 const fn global(path: &'static str, arg: &'static str) -> Key {
@@ -77,6 +79,7 @@ pub const KEYS: &[Key] = &[
     of(UP, "cluster.provider", "cluster"),
     global("cluster.context", "context"),
     of(UP, "cluster.nodeImage", "node_image"),
+    shaped(Shape::Path, of(UP, "cluster.configFile", "cluster_config")),
     shaped(Shape::Switch, of(UP, "cluster.switchContext", "switch_context")),
     of(INSTALL, "backend", "backend"),
     of(UP, "aws.baseCredentials", "base_credentials"),

@@ -85,7 +85,14 @@ impl Config {
     /// Adds a file below those that were added before.
     fn add(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
         let environment = parse(path, text)?;
-        for (key, values, line) in environment.settings() {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        for (key, mut values, line) in environment.settings() {
+            if key.shape == Shape::Path {
+                values = values
+                    .iter()
+                    .map(|value| folder.join(value).display().to_string())
+                    .collect();
+            }
             if self.entries.iter().all(|entry| entry.key.path != key.path) {
                 let path = path.to_owned();
                 self.entries.push(Entry {
@@ -97,7 +104,7 @@ impl Config {
             }
         }
         if self.recipes_from.is_none()
-            && let Some(recipes) = environment.recipes(path.parent().unwrap_or(Path::new(".")))
+            && let Some(recipes) = environment.recipes(folder)
         {
             self.recipes = recipes;
             self.recipes_from = Some(path.to_owned());
@@ -306,6 +313,7 @@ mod tests {
         ("cluster.provider", "existing", "existing", "kind"),
         ("cluster.context", "kind-a", "kind-a", "kind-b"),
         ("cluster.nodeImage", "node:1", "node:1", "node:2"),
+        ("cluster.configFile", "kind.yaml", "kind.yaml", "other.yaml"),
         ("cluster.switchContext", "true", "true", ""),
         ("backend", "aws", "aws", "emulator"),
         ("aws.baseCredentials", "env", "env", "secret"),

@@ -64,6 +64,8 @@ struct Cluster {
     context: Option<Setting<String>>,
     /// Image of the nodes of a new cluster.
     node_image: Option<Setting<String>>,
+    /// A kind or k3d configuration of your own for a new cluster, relative to this file.
+    config_file: Option<Setting<String>>,
     /// Make the cluster's context the current one.
     switch_context: Option<Setting<bool>>,
 }
@@ -168,12 +170,14 @@ impl Environment {
             provider,
             context,
             node_image,
+            config_file,
             switch_context,
         }) = cluster
         {
             said.add("cluster.provider", provider.as_ref());
             said.add("cluster.context", context.as_ref());
             said.add("cluster.nodeImage", node_image.as_ref());
+            said.add("cluster.configFile", config_file.as_ref());
             said.add("cluster.switchContext", switch_context.as_ref());
         }
         if let Some(Aws {

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::place::nodes;
 use super::{Made, Up};
+use crate::cluster::config_file::ConfigFile;
 use crate::cluster::drift::{self, Asks};
 use crate::cluster::kubeconfig::CurrentContexts;
 use crate::cluster::provider::{Provider, Wanted};
@@ -165,9 +166,23 @@ impl Up<'_> {
         Ok(())
     }
 
+    /// The user's own configuration of the cluster.
+    fn cluster_config(&self, family: Family) -> Result<Option<ConfigFile>, CliError> {
+        let Some(path) = self.args.cluster_config.clone() else {
+            return Ok(None);
+        };
+        let config = ConfigFile::read(path).and_then(|config| config.require(family).map(|()| config));
+        let config = config.map_err(|error| {
+            let attempted = "reading the configuration of the cluster";
+            CliError::new(ExitStatus::Usage, attempted, error).next("irsa-emu up --help")
+        })?;
+        Ok(Some(config))
+    }
+
     pub(super) async fn create(&self, provider: &dyn Provider, port: u16) -> Result<(), CliError> {
         let (app, title) = (self.app, provider.title());
         let attempted = format!("creating the {title}");
+        let config = self.cluster_config(family(provider))?;
         app.progress.step(&attempted);
         let before = app.kubeconfigs().remember_current();
         app.state().begin().attempting(|| attempted.clone())?;
@@ -175,6 +190,7 @@ impl Up<'_> {
         let wanted = Wanted {
             host_port: port,
             node_image: self.args.node_image.as_deref(),
+            config: config.as_ref(),
             timeout: self.args.timeout,
         };
         let on_step = |step: &str| app.progress.detail(step);

@@ -36,6 +36,9 @@ pub struct UpArgs {
     /// Image of the nodes of a new cluster
     #[arg(long, value_name = "IMAGE")]
     pub(super) node_image: Option<String>,
+    /// A kind or k3d configuration of your own for a new cluster; name, label and the emulator's port are laid over it
+    #[arg(long, value_name = "FILE")]
+    pub(super) cluster_config: Option<PathBuf>,
     #[command(flatten)]
     pub(super) install: InstallArgs,
     /// Where backend `aws` has its base credentials from
