@@ -4,6 +4,7 @@
 mod admission;
 mod args;
 mod aws;
+mod connections;
 mod directory;
 mod events;
 mod health;
