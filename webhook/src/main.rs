@@ -12,6 +12,7 @@ mod keeper;
 mod leader;
 mod metrics;
 mod sts;
+mod target;
 mod telemetry;
 mod throttle;
 mod tls;

@@ -17,6 +17,7 @@ use super::paths::Mode;
 use super::review::{Answer, Request, Review};
 use crate::connections::Connection;
 use crate::health::close_when_stopping;
+use crate::target;
 
 /// A request for an object of etcd's largest size (1.5 MiB), old and new, fits.
 const MAX_BODY: usize = 3 * 1024 * 1024;
@@ -62,6 +63,9 @@ impl FromRequestParts<Admission> for Mode {
     type Rejection = StatusCode;
 
     async fn from_request_parts(parts: &mut Parts, admission: &Admission) -> Result<Self, StatusCode> {
+        if target::refusal(&parts.method, &parts.uri).is_some() {
+            return Err(StatusCode::BAD_REQUEST);
+        }
         let mode = admission
             .paths
             .mode(parts.uri.path())

@@ -31,6 +31,7 @@ use crate::directory::{Directory, Lookup};
 use crate::events::Events;
 use crate::health::{Readiness, close_when_stopping};
 use crate::metrics::{Metrics, Port};
+use crate::target;
 use crate::throttle::Throttle;
 use backend::{Backend, Refusal};
 use keys::Verifier;
@@ -204,6 +205,9 @@ async fn in_time(request: Request<Body>, next: Next) -> Response {
 
 async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
+    if let Some(why) = target::refusal(&parts.method, &parts.uri) {
+        return StsError::malformed_request(why).into_response();
+    }
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return StsError::validation("the request is larger than 64 KiB").into_response();
     };

@@ -157,6 +157,27 @@ async fn only_who_knows_the_registration_gets_an_answer() {
 }
 
 #[tokio::test]
+async fn what_names_no_path_is_a_bad_request_and_an_absolute_uri_is_served() {
+    for (method, target, status) in [
+        ("POST", "https://irsa-emu-webhook.irsa-emu.svc/mutate/secret", 200),
+        ("POST", "https://other/mutate/other", 404),
+        ("CONNECT", "irsa-emu-webhook:443", 400),
+        ("CONNECT", "/mutate/secret", 400),
+        ("OPTIONS", "*", 400),
+        ("POST", "ftp://x/mutate/secret", 400),
+    ] {
+        let request = axum::http::Request::builder()
+            .method(method)
+            .uri(target)
+            .header("content-type", "application/json")
+            .body(Body::from(review("app")))
+            .unwrap();
+        let response = router(admission()).oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{method} {target}");
+    }
+}
+
+#[tokio::test]
 async fn pods_that_are_left_alone_are_allowed_without_a_patch() {
     for service_account in ["", "default", "missing"] {
         let (status, body) = ask("application/json", review(service_account)).await;
