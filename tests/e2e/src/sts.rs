@@ -167,6 +167,36 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
             "none so far: {text}"
         );
         Ok(())
+    })?;
+
+    // Refused again, and for another reason: its own Event says so, and the first one stays.
+    front.refuses(
+        "a role that its annotation does not name",
+        "e2e-verbatim",
+        &narrow,
+        (403, "AccessDenied"),
+    )?;
+    eventually("each reason has an Event of its own", 30, || {
+        let events = world.get(&[
+            "events",
+            "-n",
+            NAMESPACE,
+            "--field-selector",
+            "reason=AccessDenied,involvedObject.name=narrow",
+        ])?;
+        let notes: Vec<&str> = events["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|event| event["message"].as_str())
+            .collect();
+        let told = |part: &str| notes.iter().any(|note| note.contains(part));
+        ensure!(
+            told("its trust policy does not let it in")
+                && told("annotation names arn:aws:iam::123456789012:role/e2e-narrow"),
+            "not so far: {notes:?}"
+        );
+        Ok(())
     })
 }
 

@@ -23,12 +23,11 @@ use axum_server::Handle;
 use irsa_emu_core::grant::grant_for;
 use irsa_emu_core::role_arn::RoleArn;
 use kube::Client;
-use kube::runtime::events::EventType;
 
 use crate::args::Settings;
 use crate::connections::{self, Door, Limits};
 use crate::directory::{Directory, Lookup};
-use crate::events::Events;
+use crate::events::{EventType, Events};
 use crate::health::{Readiness, close_when_stopping};
 use crate::metrics::{Metrics, Port};
 use crate::target;

@@ -9,7 +9,6 @@ use aws_sdk_iam::Client;
 use irsa_emu_core::contract::DEFAULT_AUDIENCE;
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::trust_policy::IssuerAlias;
-use kube::runtime::events::EventType;
 
 use super::super::response::StsError;
 use super::super::token::Verified;
@@ -17,7 +16,7 @@ use super::recent::Recent;
 use super::unavailable;
 use crate::args::{self, Settings};
 use crate::aws::Emulator;
-use crate::events::Events;
+use crate::events::{EventType, Events};
 
 /// An account of a partition, as `arn:<partition>:iam::<account>`.
 type Place = String;
