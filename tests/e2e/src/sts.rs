@@ -200,6 +200,15 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
     })
 }
 
+/// Asserts that `explain` foretells what the front does with a ServiceAccount.
+fn explained(world: &World, account: &str, code: i32, told: &str) -> Result<()> {
+    world
+        .irsa_emu(&["explain", "serviceaccount", account, "-n", NAMESPACE, "--check"])?
+        .code(code)?
+        .says(told)?;
+    Ok(())
+}
+
 /// Under `roles: strict` nothing is made on the way: no role, no provider, no client id.
 pub(crate) fn strict_makes_nothing(world: &World) -> Result<()> {
     world.up_with(&["--roles", "strict"], &[])?.code(0)?;
@@ -237,8 +246,18 @@ pub(crate) fn strict_makes_nothing(world: &World) -> Result<()> {
         let verbatim = token(world, "verbatim", "sts.amazonaws.com")?;
         let (status, body) = front.exchange("e2e-verbatim", &verbatim, "")?;
         ensure!(status == 200, "what is there serves: {status} {body}");
+        for (account, code, told) in [
+            ("audience", 1, "[audience-not-listed]"),
+            ("stranger", 1, "[provider-missing]"),
+            ("gone", 1, "[role-missing]"),
+            ("verbatim", 0, "the OIDC provider of its account takes the token"),
+        ] {
+            explained(world, account, code, told)?;
+        }
     }
     world.up_with(&[], &[])?.code(0)?;
+    explained(world, "audience", 0, "[audience-not-listed]")?;
+    explained(world, "stranger", 0, "[provider-missing]")?;
     let front = Front::open(world)?;
     for (account, audience, role) in [
         (
