@@ -6,6 +6,7 @@
 
 pub mod contract;
 pub mod grant;
+pub mod oidc_provider;
 pub mod partition;
 pub mod patch;
 pub mod plan;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -11,9 +12,18 @@ use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
+use axum_server::Handle;
 
-use crate::metrics::Metrics;
+use crate::connections::{self, Door, Limits};
+use crate::metrics::{Metrics, Port};
 
+/// The kubelet and Prometheus ask here, each by a connection or two.
+const LIMITS: Limits = Limits {
+    connections: 32,
+    first_request: Duration::from_secs(5),
+    idle: Duration::from_secs(5),
+    head: 16 * 1024,
+};
 /// The text form of `OpenMetrics`, as Prometheus asks for it.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -70,12 +80,11 @@ pub(crate) async fn serve(
     readiness: Readiness,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(address)
+    let door = Door::new(Port::Health, &LIMITS, Arc::clone(&metrics));
+    connections::server(address, Handle::new(), &LIMITS, door)
+        .serve(router(readiness, metrics).into_make_service())
         .await
-        .with_context(|| format!("cannot listen on {address}"))?;
-    axum::serve(listener, router(readiness, metrics))
-        .await
-        .context("the health server ended")
+        .with_context(|| format!("cannot serve health on {address}"))
 }
 
 fn router(readiness: Readiness, metrics: Arc<Metrics>) -> Router {

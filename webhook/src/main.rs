@@ -4,6 +4,7 @@
 mod admission;
 mod args;
 mod aws;
+mod connections;
 mod directory;
 mod events;
 mod health;
@@ -11,6 +12,7 @@ mod keeper;
 mod leader;
 mod metrics;
 mod sts;
+mod target;
 mod telemetry;
 mod throttle;
 mod tls;

@@ -29,6 +29,31 @@ struct Result {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct At {
+    port: &'static str,
+}
+
+/// A port of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Port {
+    Admission,
+    Sts,
+    Health,
+}
+
+impl Port {
+    const ALL: [Self; 3] = [Self::Admission, Self::Sts, Self::Health];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Admission => "admission",
+            Self::Sts => "sts",
+            Self::Health => "health",
+        }
+    }
+}
+
 /// Everything that is counted.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -37,6 +62,7 @@ pub(crate) struct Metrics {
     review_seconds: Histogram,
     lookups: Family<Result, Counter>,
     exchanges: Family<Result, Counter>,
+    ended_connections: Family<At, Counter>,
     restored: Counter,
     leading: Gauge,
     certificate_end: Gauge<i64, AtomicI64>,
@@ -64,6 +90,7 @@ impl Metrics {
             review_seconds: Histogram::new(BUCKETS),
             lookups: Family::default(),
             exchanges: Family::default(),
+            ended_connections: Family::default(),
             restored: Counter::default(),
             leading: Gauge::default(),
             certificate_end: Gauge::default(),
@@ -81,6 +108,9 @@ impl Metrics {
         }
         for result in EXCHANGES {
             let _ = self.exchanges.get_or_create(&Result { result });
+        }
+        for port in Port::ALL.map(Port::as_str) {
+            let _ = self.ended_connections.get_or_create(&At { port });
         }
     }
 
@@ -111,6 +141,11 @@ impl Metrics {
             "irsa_emu_sts_exchanges",
             "AssumeRoleWithWebIdentity requests, by AWS's code",
             self.exchanges.clone(),
+        );
+        registry.register(
+            "irsa_emu_connections_ended",
+            "Connections that were ended for another, as their port was full",
+            self.ended_connections.clone(),
         );
         registry.register(
             "irsa_emu_keeper_restored",
@@ -168,6 +203,12 @@ impl Metrics {
         if let Some(result) = EXCHANGES.into_iter().find(|known| *known == code) {
             self.exchanges.get_or_create(&Result { result }).inc();
         }
+    }
+
+    /// A connection that was ended for another.
+    pub(crate) fn ended_connection(&self, port: Port) {
+        let port = port.as_str();
+        self.ended_connections.get_or_create(&At { port }).inc();
     }
 
     pub(crate) fn made_resource(&self) {
@@ -231,6 +272,7 @@ mod tests {
         metrics.looked_up(&Lookup::Missing);
         metrics.exchanged("AccessDenied");
         metrics.exchanged("<hush>");
+        metrics.ended_connection(Port::Health);
         let text = metrics.text();
         assert_eq!(series(&text), before);
         assert!(

@@ -8,8 +8,10 @@ use aws_sdk_kms::error::DisplayErrorContext;
 use http_body_util::BodyExt;
 use hyper::http::Request;
 use irsa_emu_core::contract::{DEFAULT_REGION, MIN_TOKEN_EXPIRATION, NAMESPACE, STS_FRONT};
+use irsa_emu_core::oidc_provider::{OidcProviders, speaks_for};
 use irsa_emu_core::partition::home_of_iam;
 use irsa_emu_core::role_arn::RoleArn;
+use irsa_emu_core::trust_policy::IssuerAlias;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
@@ -300,6 +302,49 @@ pub(crate) async fn role(url: &str, role: &RoleArn) -> Result<Option<FoundRole>,
             trust: trust.into_owned(),
         }
     }))
+}
+
+/// The OIDC providers of a role's account that speak for the cluster's issuer.
+pub(crate) async fn providers(
+    url: &str,
+    role: &RoleArn,
+    issuer: &str,
+    aliases: &[IssuerAlias],
+) -> Result<OidcProviders, String> {
+    let iam = iam(url, role);
+    match tokio::time::timeout(CALL, providers_of(&iam, issuer, aliases)).await {
+        Ok(found) => found.map_err(|trouble| trouble.message),
+        Err(_) => Err(format!("no answer within {} s", CALL.as_secs())),
+    }
+}
+
+async fn providers_of(
+    iam: &aws_sdk_iam::Client,
+    issuer: &str,
+    aliases: &[IssuerAlias],
+) -> Result<OidcProviders, Trouble> {
+    let list = iam.list_open_id_connect_providers().send().await;
+    let list = list.map_err(|error| unanswered("ListOpenIDConnectProviders", &error))?;
+    let mut found = OidcProviders::default();
+    let arns = list
+        .open_id_connect_provider_list()
+        .iter()
+        .filter_map(|one| one.arn());
+    for arn in arns.filter(|arn| speaks_for(arn, issuer, aliases)) {
+        let answer = iam
+            .get_open_id_connect_provider()
+            .open_id_connect_provider_arn(arn);
+        match answer.send().await {
+            Ok(answer) => found.add(arn, answer.client_id_list().iter().cloned()),
+            // It went between the two calls.
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_no_such_entity_exception()) => {}
+            Err(error) => return Err(unanswered("GetOpenIDConnectProvider", &error)),
+        }
+    }
+    Ok(found)
 }
 
 /// A KMS client for the emulator.

@@ -7,6 +7,7 @@ use irsa_emu_core::contract::{
     NAMESPACE, POD_IDENTITIES, POD_IDENTITIES_ENTRY, ROLE_MAP, ROLE_MAP_ENTRY, WEBHOOK, WEBHOOK_CONFIGURATION,
 };
 use irsa_emu_core::grant::{GrantTables, PodIdentities, RoleMap};
+use irsa_emu_core::oidc_provider::account_of;
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::rules::RecipeRules;
 use irsa_emu_core::trust_policy;
@@ -20,9 +21,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::subject::{KINDS, Kind, Live, Subject, of_template};
-use super::world::{Registration, Role, World, rules_of};
+use super::world::{Providers, Registration, Role, World, rules_of};
 use crate::checks::Surroundings;
-use crate::checks::aws::{get, role};
+use crate::checks::aws::{self, get, role};
 use crate::manifests::Settings;
 use crate::recipe::installed;
 
@@ -216,7 +217,7 @@ impl Owners {
     }
 }
 
-/// Asks the emulator for the roles of subjects.
+/// Asks the emulator for the roles of subjects, and for the OIDC providers of their accounts.
 pub async fn roles(surroundings: &Surroundings<'_>, world: &mut World, subjects: &[Subject]) {
     let wanted: BTreeSet<String> = subjects
         .iter()
@@ -254,7 +255,30 @@ pub async fn roles(surroundings: &Surroundings<'_>, world: &mut World, subjects:
         };
         (arn.to_string(), known)
     });
-    world.roles.extend(join_all(asked).await);
+    let (roles, providers) = tokio::join!(join_all(asked), providers(&url, world, &wanted));
+    world.roles.extend(roles);
+    world.providers.extend(providers);
+}
+
+/// Asks the emulator for the OIDC providers of the accounts of roles.
+async fn providers(
+    url: &Result<String, String>,
+    world: &World,
+    roles: &[RoleArn],
+) -> Vec<(String, Providers)> {
+    // Whose providers they would have to be is not known.
+    let Some(issuer) = &world.provider else {
+        return Vec::new();
+    };
+    let accounts: BTreeMap<String, &RoleArn> = roles.iter().map(|role| (account_of(role), role)).collect();
+    let asked = accounts.into_iter().map(async |(account, role)| {
+        let answer = match url {
+            Ok(url) => aws::providers(url, role, issuer, &world.settings.issuer_aliases).await,
+            Err(why) => Err(why.clone()),
+        };
+        (account, answer.map_or_else(Providers::NotAsked, Providers::Found))
+    });
+    join_all(asked).await
 }
 
 fn resource_of(kind: &Kind) -> ApiResource {

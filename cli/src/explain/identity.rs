@@ -9,6 +9,7 @@ use irsa_emu_core::trust_policy::{TrustPolicy, WebIdentityRequest, evaluate};
 
 use super::Identity;
 use super::findings::Finding;
+use super::provider;
 use super::world::{Role, World};
 
 /// Session name of the request that is imagined; SDKs choose their own.
@@ -28,8 +29,13 @@ pub(super) fn ask(
         account,
         subject: format!("system:serviceaccount:{namespace}:{account}"),
     };
+    let mut provider = provider::NOT_ASKED;
     let said = match RoleArn::parse(role) {
-        Ok(arn) => asking.for_role(role, &arn),
+        Ok(arn) => {
+            let (state, found) = provider::judge(world, &arn, &grant.audience);
+            provider = state;
+            asking.for_role(role, &arn).after(found)
+        }
         Err(problem) => {
             let message = format!("{problem}; STS refuses it, here as on AWS");
             let fix = asking.annotate("arn:aws:iam::ACCOUNT:role/NAME");
@@ -40,6 +46,7 @@ pub(super) fn ask(
         role: role.to_owned(),
         subject: asking.subject,
         issuer: world.provider.clone(),
+        provider,
         state: said.state,
         trusted: said.trusted,
         decision: said.decision,
@@ -72,6 +79,13 @@ impl Said {
             decision: None,
             findings: findings.into_iter().collect(),
         }
+    }
+
+    /// With what comes before it, unless it is the same.
+    fn after(mut self, first: Option<Finding>) -> Self {
+        let first = first.filter(|first| self.findings.iter().all(|finding| finding.id != first.id));
+        self.findings.splice(0..0, first);
+        self
     }
 
     fn not_asked(finding: Option<Finding>) -> Self {

@@ -6,6 +6,7 @@ pub mod gather;
 mod identity;
 pub mod judge;
 pub mod live;
+mod provider;
 pub mod render;
 pub mod subject;
 #[cfg(test)]
@@ -152,6 +153,9 @@ pub struct Identity {
     /// The issuer of the token, without its scheme.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
+    /// Whether its account has an OIDC provider that takes the token: `registered`, `missing`,
+    /// `registered-when-asked-for`, `audience-not-listed`, `unknown`, or `not-asked`.
+    pub provider: &'static str,
     /// `exists`, `missing`, `made-when-asked-for`, `another` or `not-asked`.
     pub state: &'static str,
     /// Whether its trust policy lets the subject in; none where that is not known.

@@ -199,5 +199,16 @@ impl Lines<'_> {
             _ => String::new(),
         };
         self.row("STS", &format!("{state}{verdict}"));
+        let provider = match identity.provider {
+            "registered" => "the OIDC provider of its account takes the token",
+            "missing" => "its account has no OIDC provider for the cluster's issuer",
+            "registered-when-asked-for" => {
+                "the OIDC provider of its account is registered when it is asked for"
+            }
+            "audience-not-listed" => "the OIDC provider of its account does not list the audience",
+            "unknown" => "the OIDC provider of its account could not be asked for",
+            _ => return,
+        };
+        self.row("", provider);
     }
 }

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 
 use irsa_emu_core::contract::CONFIG_HASH;
+use irsa_emu_core::oidc_provider::OidcProviders;
 use serde_json::{Value, json};
 
 use super::findings::Level;
 use super::judge::judge;
 use super::render;
 use super::subject::{Live, Subject};
-use super::world::{Account, Registration, Role, World};
+use super::world::{Account, Providers, Registration, Role, World};
 use super::{Credentials, Explanation};
 use crate::args::{ColorMode, ProgressMode};
 use crate::manifests::Settings;
 use crate::manifests::tests::install;
 use crate::printer::Printer;
 
-const ROLE: &str = "arn:aws:iam::123456789012:role/app";
+pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/app";
 
 /// A trust policy copied from an EKS cluster, for one subject.
 fn trust(subject: &str) -> String {
@@ -34,7 +35,7 @@ fn trust(subject: &str) -> String {
 }
 
 /// A cluster in which all is well for the ServiceAccount apps/app.
-fn world() -> World {
+pub(super) fn world() -> World {
     let mut world = World::new(Settings::of(&install()));
     world.registration = Registration::Since("2026-01-01T00:00:00Z".into());
     world.provider = Some("kubernetes.default.svc.cluster.local".into());
@@ -47,8 +48,20 @@ fn world() -> World {
             trust: trust("apps:app"),
         },
     );
+    provide(&mut world, &["sts.amazonaws.com"]);
     annotate(&mut world, &[("eks.amazonaws.com/role-arn", ROLE)]);
     world
+}
+
+/// Gives the role's account a provider with these client ids; with none of them, no provider.
+pub(super) fn provide(world: &mut World, client_ids: &[&str]) {
+    let mut found = OidcProviders::default();
+    if !client_ids.is_empty() {
+        let arn = "arn:aws:iam::123456789012:oidc-provider/kubernetes.default.svc.cluster.local";
+        found.add(arn, client_ids.iter().map(|id| (*id).to_owned()));
+    }
+    let account = "arn:aws:iam::123456789012".to_owned();
+    world.providers.insert(account, Providers::Found(found));
 }
 
 fn annotate(world: &mut World, annotations: &[(&str, &str)]) {
@@ -62,7 +75,7 @@ fn annotate(world: &mut World, annotations: &[(&str, &str)]) {
     world.accounts.insert(("apps".into(), "app".into()), account);
 }
 
-fn pod() -> Value {
+pub(super) fn pod() -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "app-1", "namespace": "apps", "creationTimestamp": "2026-01-03T00:00:00Z"},
@@ -71,7 +84,7 @@ fn pod() -> Value {
     })
 }
 
-fn of_file(pod: &Value) -> Subject {
+pub(super) fn of_file(pod: &Value) -> Subject {
     Subject::of_object(pod, "default").unwrap()
 }
 
@@ -105,12 +118,12 @@ fn injected(world: &World) -> Value {
     pod
 }
 
-fn told(explained: &Explanation) -> (Credentials, Vec<&str>) {
+pub(super) fn told(explained: &Explanation) -> (Credentials, Vec<&str>) {
     let ids = explained.findings.iter().map(|finding| finding.id);
     (explained.credentials, ids.collect())
 }
 
-fn shown(explained: &Explanation) -> String {
+pub(super) fn shown(explained: &Explanation) -> String {
     render::text(explained, &Printer::new(ColorMode::Never, ProgressMode::Plain))
 }
 
@@ -126,7 +139,7 @@ type Change = fn(&mut World, &mut Value);
 #[test]
 #[expect(clippy::too_many_lines, reason = "one table")]
 fn everything_in_the_way_of_a_pod_is_told_with_its_mend() {
-    let cases: [(&str, Change, &str); 17] = [
+    let cases: [(&str, Change, &str); 19] = [
         (
             "no-role-arn",
             |w, _| annotate(w, &[]),
@@ -173,6 +186,22 @@ fn everything_in_the_way_of_a_pod_is_told_with_its_mend() {
                 w.roles.insert(ROLE.into(), Role::Missing);
             },
             "aws iam create-role --role-name app --path /",
+        ),
+        (
+            "provider-missing",
+            |w, _| {
+                w.settings.makes_roles = false;
+                provide(w, &[]);
+            },
+            "AWS_ACCESS_KEY_ID=123456789012 aws iam create-open-id-connect-provider --url https://kubernetes.default.svc",
+        ),
+        (
+            "audience-not-listed",
+            |w, _| {
+                w.settings.makes_roles = false;
+                provide(w, &["other"]);
+            },
+            "--client-id-list other sts.amazonaws.com",
         ),
         (
             "webhook-missing",
@@ -266,11 +295,22 @@ fn moved(world: &mut World, pod: &mut Value, namespace: &str) {
 
 #[test]
 fn what_is_only_good_to_know_takes_no_credentials_away() {
-    let cases: [(&str, Credentials, Change); 4] = [
+    let cases: [(&str, Credentials, Change); 7] = [
         ("role-made-when-asked-for", Credentials::Yes, |w, _| {
             w.roles.insert(ROLE.into(), Role::Missing);
         }),
         ("emulator-unreachable", Credentials::Unknown, |w, _| {
+            w.roles.insert(ROLE.into(), Role::NotAsked("no way".into()));
+        }),
+        ("provider-missing", Credentials::Yes, |w, _| provide(w, &[])),
+        ("audience-not-listed", Credentials::Yes, |w, _| {
+            provide(w, &["other"]);
+        }),
+        // Said once, though it is so of the role and of the provider.
+        ("emulator-unreachable", Credentials::Unknown, |w, _| {
+            let away = |why: &str| Providers::NotAsked(why.into());
+            w.providers
+                .insert("arn:aws:iam::123456789012".into(), away("no way"));
             w.roles.insert(ROLE.into(), Role::NotAsked("no way".into()));
         }),
         ("issuer-unknown", Credentials::Unknown, |w, _| w.provider = None),

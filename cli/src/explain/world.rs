@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use irsa_emu_core::grant::{Grant, GrantSource, GrantTables, sourced_grant};
+use irsa_emu_core::oidc_provider::OidcProviders;
 use irsa_emu_core::recipe::Recipe;
 use irsa_emu_core::rules::RecipeRules;
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub struct World {
     pub accounts: BTreeMap<(String, String), Account>,
     /// What the emulator says of roles, by ARN.
     pub roles: BTreeMap<String, Role>,
+    /// What the emulator says of OIDC providers, by account; nothing of those that nobody asked for.
+    pub providers: BTreeMap<String, Providers>,
     /// The condition keys of the time of a request.
     pub time_keys: BTreeMap<String, Vec<String>>,
     /// `kubectl`, for this cluster.
@@ -75,6 +78,15 @@ pub enum Role {
     NotAsked(String),
 }
 
+/// What the emulator says of the OIDC providers of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Providers {
+    /// Those that speak for the cluster.
+    Found(OidcProviders),
+    /// The emulator could not be asked, and why.
+    NotAsked(String),
+}
+
 impl World {
     /// A world of which nothing is known but how the install decides.
     #[must_use]
@@ -88,6 +100,7 @@ impl World {
             namespaces: BTreeMap::new(),
             accounts: BTreeMap::new(),
             roles: BTreeMap::new(),
+            providers: BTreeMap::new(),
             time_keys: BTreeMap::new(),
             kubectl: "kubectl".to_owned(),
             is_offline: false,

@@ -167,7 +167,46 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
             "none so far: {text}"
         );
         Ok(())
+    })?;
+
+    // Refused again, and for another reason: its own Event says so, and the first one stays.
+    front.refuses(
+        "a role that its annotation does not name",
+        "e2e-verbatim",
+        &narrow,
+        (403, "AccessDenied"),
+    )?;
+    eventually("each reason has an Event of its own", 30, || {
+        let events = world.get(&[
+            "events",
+            "-n",
+            NAMESPACE,
+            "--field-selector",
+            "reason=AccessDenied,involvedObject.name=narrow",
+        ])?;
+        let notes: Vec<&str> = events["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|event| event["message"].as_str())
+            .collect();
+        let told = |part: &str| notes.iter().any(|note| note.contains(part));
+        ensure!(
+            told("its trust policy does not let it in")
+                && told("annotation names arn:aws:iam::123456789012:role/e2e-narrow"),
+            "not so far: {notes:?}"
+        );
+        Ok(())
     })
+}
+
+/// Asserts that `explain` foretells what the front does with a ServiceAccount.
+fn explained(world: &World, account: &str, code: i32, told: &str) -> Result<()> {
+    world
+        .irsa_emu(&["explain", "serviceaccount", account, "-n", NAMESPACE, "--check"])?
+        .code(code)?
+        .says(told)?;
+    Ok(())
 }
 
 /// Under `roles: strict` nothing is made on the way: no role, no provider, no client id.
@@ -207,8 +246,18 @@ pub(crate) fn strict_makes_nothing(world: &World) -> Result<()> {
         let verbatim = token(world, "verbatim", "sts.amazonaws.com")?;
         let (status, body) = front.exchange("e2e-verbatim", &verbatim, "")?;
         ensure!(status == 200, "what is there serves: {status} {body}");
+        for (account, code, told) in [
+            ("audience", 1, "[audience-not-listed]"),
+            ("stranger", 1, "[provider-missing]"),
+            ("gone", 1, "[role-missing]"),
+            ("verbatim", 0, "the OIDC provider of its account takes the token"),
+        ] {
+            explained(world, account, code, told)?;
+        }
     }
     world.up_with(&[], &[])?.code(0)?;
+    explained(world, "audience", 0, "[audience-not-listed]")?;
+    explained(world, "stranger", 0, "[provider-missing]")?;
     let front = Front::open(world)?;
     for (account, audience, role) in [
         (

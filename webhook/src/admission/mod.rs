@@ -12,22 +12,29 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
-use hyper_util::rt::TokioTimer;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use irsa_emu_core::grant::{GrantDefaults, GrantTables, grant_for};
 use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, SkipReason, plan_patch};
 use irsa_emu_core::rules::{RecipeRules, effect_of};
 
 use crate::args::Settings;
+use crate::connections::{self, Door, Limits};
 use crate::directory::{Directory, Lookup};
 use crate::events::Events;
 use crate::health::Readiness;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Port};
 use paths::Paths;
 use review::Request;
 
-/// A client that takes longer to send its headers has gone, or never was one.
-const HEADERS: Duration = Duration::from_secs(5);
+/// An API server keeps 25 connections and opens more while it has more Pods to create at once; 256 heads of strangers with
+/// their TLS sessions are 30 MiB of the 128 that the process may have. An API server closes what it has not used for 90
+/// seconds, and a review that meets our end of a connection is not sent again: so this end comes later.
+const LIMITS: Limits = Limits {
+    connections: 256,
+    first_request: Duration::from_secs(5),
+    idle: Duration::from_mins(2),
+    head: 64 * 1024,
+};
 
 /// What admission asks of the cluster.
 #[async_trait]
@@ -140,21 +147,25 @@ pub(crate) async fn serve(
     handle: Handle<SocketAddr>,
     admission: Admission,
 ) -> anyhow::Result<()> {
-    let mut server = axum_server::bind_rustls(address, tls).handle(handle);
-    server
-        .http_builder()
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS);
-    server
-        .http_builder()
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Some(HEADERS))
-        // One review is one stream; the API server opens as many as it has Pods to create.
-        .max_concurrent_streams(1000);
-    server
+    serve_within(&LIMITS, address, tls, handle, admission).await
+}
+
+async fn serve_within(
+    limits: &Limits,
+    address: SocketAddr,
+    tls: RustlsConfig,
+    handle: Handle<SocketAddr>,
+    admission: Admission,
+) -> anyhow::Result<()> {
+    let door = Door::new(Port::Admission, limits, Arc::clone(&admission.metrics));
+    let acceptor = RustlsAcceptor::new(tls)
+        .handshake_timeout(limits.first_request)
+        .acceptor(door);
+    connections::server(address, handle, limits, acceptor)
         .serve(router::router(admission).into_make_service())
         .await
         .with_context(|| format!("cannot serve admission on {address}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 //! Who a token speaks for is decided here; what comes of its role, in [`backend`].
 
 mod backend;
-mod connections;
 mod keys;
 mod query;
 mod response;
@@ -21,20 +20,19 @@ use axum::http::{Request, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum_server::Handle;
-use hyper_util::rt::TokioTimer;
 use irsa_emu_core::grant::grant_for;
 use irsa_emu_core::role_arn::RoleArn;
 use kube::Client;
-use kube::runtime::events::EventType;
 
 use crate::args::Settings;
+use crate::connections::{self, Door, Limits};
 use crate::directory::{Directory, Lookup};
-use crate::events::Events;
+use crate::events::{EventType, Events};
 use crate::health::{Readiness, close_when_stopping};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Port};
+use crate::target;
 use crate::throttle::Throttle;
 use backend::{Backend, Refusal};
-use connections::Bounded;
 use keys::Verifier;
 use query::AssumeRole;
 use response::StsError;
@@ -45,8 +43,15 @@ const MAX_BODY: usize = 64 * 1024;
 /// The same as a query string, with its headers.
 const MAX_HEAD: usize = 96 * 1024;
 
-/// A client that takes longer to send its headers has gone, or never was one.
-const HEADERS: Duration = Duration::from_secs(5);
+/// A head and a body of the largest size on every connection are 40 MiB of the 128 that the process may have. Pods ask once
+/// in hours, and close; two replicas serve more of them at once than nodes run. Nobody is known here, as anybody who can
+/// create a Pod can make an exchange.
+const LIMITS: Limits = Limits {
+    connections: 256,
+    first_request: Duration::from_secs(5),
+    idle: Duration::from_secs(5),
+    head: MAX_HEAD,
+};
 /// The longest that anything takes here; SDKs give up after a minute.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -175,23 +180,15 @@ pub(crate) async fn serve(
     handle: Handle<SocketAddr>,
     readiness: Readiness,
 ) -> anyhow::Result<()> {
+    let metrics = Arc::clone(&front.metrics);
     let router = Router::new()
         .fallback(answer)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(readiness, close_when_stopping))
         .with_state(front);
-    let mut server = axum_server::bind(address)
-        .handle(handle)
-        .acceptor(Bounded::new())
-        .first_request_timeout(HEADERS);
-    server
-        .http_builder()
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
-        .max_buf_size(MAX_HEAD);
-    server
+    let door = Door::new(Port::Sts, &LIMITS, metrics);
+    connections::server(address, handle, &LIMITS, door)
         .serve(router.into_make_service())
         .await
         .with_context(|| format!("cannot serve STS on {address}"))
@@ -207,6 +204,9 @@ async fn in_time(request: Request<Body>, next: Next) -> Response {
 
 async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
+    if let Some(why) = target::refusal(&parts.method, &parts.uri) {
+        return StsError::malformed_request(why).into_response();
+    }
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return StsError::validation("the request is larger than 64 KiB").into_response();
     };

@@ -55,6 +55,11 @@ impl StsError {
         Self::new(StatusCode::BAD_REQUEST, "InvalidAction", &message)
     }
 
+    /// HTTP knows such a request, and STS does not (the API references of AWS, "Common Errors").
+    pub(crate) fn malformed_request(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "MalformedHttpRequestException", message)
+    }
+
     pub(crate) fn malformed_policy(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "MalformedPolicyDocument", message)
     }

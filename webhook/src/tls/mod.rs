@@ -16,6 +16,9 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -46,12 +49,7 @@ impl Certificates {
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
         let pems = reconcile(client, namespace, None).await?;
-        let config = RustlsConfig::from_pem(
-            pems.certificate.clone().into_bytes(),
-            pems.key.clone().into_bytes(),
-        )
-        .await
-        .context("cannot serve the certificate")?;
+        let config = RustlsConfig::from_config(server_config(&pems).context("cannot serve the certificate")?);
         let certificates = Self {
             config,
             served: Arc::new(ArcSwap::from_pointee(pems)),
@@ -119,13 +117,8 @@ impl Certificates {
         if pems == *own {
             return Ok(());
         }
-        self.config
-            .reload_from_pem(
-                pems.certificate.clone().into_bytes(),
-                pems.key.clone().into_bytes(),
-            )
-            .await
-            .context("cannot serve the certificate")?;
+        let config = server_config(&pems).context("cannot serve the certificate")?;
+        self.config.reload_from_config(config);
         self.served.store(Arc::new(pems));
         self.publish_end();
         self.changes.send_replace(());
@@ -167,6 +160,18 @@ impl PathSecret {
     }
 }
 
+/// What the server needs to speak TLS with this certificate. HTTP/1.1 is all that API servers offer to webhooks, and all
+/// that is served ([`crate::connections::server`]).
+fn server_config(pems: &Pems) -> anyhow::Result<Arc<ServerConfig>> {
+    let chain = CertificateDer::pem_slice_iter(pems.certificate.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(pems.key.as_bytes())?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
 /// Makes the Secret what it should be, and returns what it holds then.
 async fn reconcile(client: &Client, namespace: &str, own: Option<&Pems>) -> anyhow::Result<Pems> {
     let api = Api::<Secret>::namespaced(client.clone(), namespace);
@@ -200,4 +205,13 @@ async fn reconcile(client: &Client, namespace: &str, own: Option<&Pems>) -> anyh
         }
     }
     anyhow::bail!("the Secret of the certificates does not come to rest")
+}
+
+/// What a server needs, and the authorities that its clients trust.
+#[cfg(test)]
+pub(crate) fn sample() -> (RustlsConfig, rustls::RootCertStore) {
+    let pems = authority::make(OffsetDateTime::now_utc()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pems.ca_bundle.as_bytes()).flatten());
+    (RustlsConfig::from_config(server_config(&pems).unwrap()), roots)
 }

@@ -12,6 +12,9 @@ const REQUESTS: usize = 10_000;
 const GROWTH: u64 = 32 * 1024;
 /// ServiceAccounts that the refused tokens speak for: `good`, `other` and one that cannot be.
 const SUBJECTS: usize = 3;
+/// Events: five of the roles that the first of these asks for, which the attackers choose, one for the rest of them, and one
+/// of each other subject.
+const EVENTS: usize = 8;
 /// What it may write on average for each request, in bytes.
 const LOG: usize = 20;
 
@@ -49,9 +52,10 @@ async fn ten_thousand_hostile_requests_leave_the_front_as_it_was() {
     let written = world.webhook.log().unwrap().split_off(log);
     let keys = world.api.asked("/jwks") - keys;
     let events = world.api.asked("/events") - events;
+    let created = world.api.asked("POST /apis/events.k8s.io");
     println!(
         "{report}\nresident KiB: {before} before, {most} at most, {after} after; {} bytes of log, {keys} fetches of the \
-         keys, {events} writes of Events; a good exchange then took {at_once:?}",
+         keys, {events} writes of {created} Events; a good exchange then took {at_once:?}",
         written.len()
     );
     assert!(world.webhook.is_running().unwrap(), "{written}");
@@ -77,6 +81,7 @@ async fn ten_thousand_hostile_requests_leave_the_front_as_it_was() {
         events <= SUBJECTS * 10 * (1 + seconds / 10),
         "{events} writes of Events in {took:?}"
     );
+    assert!(created <= EVENTS, "{created} Events in {took:?}");
 }
 
 /// Tokens that the cluster signed and that count no more or not yet, or are for somebody else; and one of another cluster.

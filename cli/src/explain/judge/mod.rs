@@ -19,7 +19,7 @@ use super::findings::{About, Finding, Level};
 use super::live::Now;
 use super::subject::Subject;
 use super::world::{Account, World};
-use super::{Credentials, Explanation, Granted, Identity, identity};
+use super::{Credentials, Explanation, Granted, Identity, identity, provider};
 
 /// The patch that the webhook answers with for the Pod of a subject; `None` where it leaves the Pod alone, or never
 /// sees it.
@@ -72,10 +72,12 @@ fn credentials(findings: &[Finding], identity: Option<&Identity>) -> Credentials
     if findings.iter().any(|finding| finding.level == Level::Error) {
         return Credentials::No;
     }
-    match identity.map(|identity| identity.trusted) {
-        Some(None) => Credentials::Unknown,
-        _ => Credentials::Yes,
+    let is_unknown =
+        |identity: &Identity| identity.trusted.is_none() || identity.provider == provider::UNKNOWN;
+    if identity.is_some_and(is_unknown) {
+        return Credentials::Unknown;
     }
+    Credentials::Yes
 }
 
 /// One subject with what concerns it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_sts::types::Credentials;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{Request, header};
+use axum::http::{HeaderMap, Request, header};
 use axum::response::Response;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -23,6 +23,7 @@ use super::{Refusal, Session};
 use crate::args::Settings;
 use crate::aws::{Emulator, explain};
 use crate::events::Events;
+use crate::target;
 
 /// Headers that belong to one connection and are never passed on (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [header::HeaderName; 6] = [
@@ -136,16 +137,15 @@ impl Emulated {
 
     /// Passes a request of another action on as it came, and its answer back.
     pub(super) async fn pass_on(&self, parts: Parts, body: Bytes) -> Response {
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let query = parts
+            .uri
+            .query()
+            .map_or_else(String::new, |query| format!("?{query}"));
         let mut request = Request::builder()
-            .method(parts.method)
-            .uri(format!("{}{path}", self.url));
-        for (name, value) in parts
-            .headers
-            .iter()
-            .filter(|(name, _)| !HOP_BY_HOP.contains(name))
-        {
-            request = request.header(name, value);
+            .uri(format!("{}{}{query}", self.url, parts.uri.path()))
+            .method(parts.method.clone());
+        if let Some(headers) = request.headers_mut() {
+            *headers = passed_on(&parts);
         }
         let Ok(request) = request.body(Body::from(body)) else {
             return StsError::validation("the request cannot be passed on").into_response();
@@ -160,6 +160,18 @@ impl Emulated {
     }
 }
 
+/// The headers of a request that is passed on: all but those of its connection, and the host that it really names.
+fn passed_on(parts: &Parts) -> HeaderMap {
+    let mut headers = parts.headers.clone();
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    if let Some(host) = target::host(&parts.uri).and_then(|host| host.parse().ok()) {
+        headers.insert(header::HOST, host);
+    }
+    headers
+}
+
 /// The condition keys of the time (IAM User Guide, "AWS global condition context keys").
 fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
     let text = now
@@ -168,4 +180,25 @@ fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
         .format(&Rfc3339)
         .unwrap_or_default();
     trust_policy::time_keys(text, now.unix_timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_the_connection_stay_behind_and_an_absolute_uri_names_the_host() {
+        for (target, host) in [("/", "sts"), ("http://other:81/", "other:81")] {
+            let request = Request::get(target)
+                .header("host", "sts")
+                .header("connection", "close")
+                .header("x-amz-date", "now")
+                .header("x-amz-date", "then")
+                .body(());
+            let headers = passed_on(&request.unwrap().into_parts().0);
+            assert_eq!(headers[header::HOST], host);
+            assert_eq!(headers.get_all("x-amz-date").iter().count(), 2);
+            assert!(!headers.contains_key(header::CONNECTION));
+        }
+    }
 }

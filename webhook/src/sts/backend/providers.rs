@@ -1,15 +1,11 @@
-//! The OIDC provider of the cluster's issuer: AWS refuses a token whose issuer no provider of the role's account speaks
-//! for, or whose audience is not among the provider's client ids (IAM User Guide, "Create an OpenID Connect (OIDC) identity
-//! provider in IAM").
+//! The OIDC provider of the cluster's issuer in a role's account: it must take the token, or is registered.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_sdk_iam::Client;
-use irsa_emu_core::contract::DEFAULT_AUDIENCE;
+use irsa_emu_core::oidc_provider::{Lack, OidcProviders, account_of, client_ids_for, speaks_for};
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::trust_policy::IssuerAlias;
-use kube::runtime::events::EventType;
 
 use super::super::response::StsError;
 use super::super::token::Verified;
@@ -17,10 +13,7 @@ use super::recent::Recent;
 use super::unavailable;
 use crate::args::{self, Settings};
 use crate::aws::Emulator;
-use crate::events::Events;
-
-/// An account of a partition, as `arn:<partition>:iam::<account>`.
-type Place = String;
+use crate::events::{EventType, Events};
 
 /// Looks for providers, and registers them where the install makes what is missing.
 pub(super) struct Providers {
@@ -28,31 +21,8 @@ pub(super) struct Providers {
     mode: args::Roles,
     events: Events,
     aliases: Vec<IssuerAlias>,
-    seen: Recent<Place, Found>,
-}
-
-/// The providers of an account that speak for this cluster.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Found {
-    any: bool,
-    client_ids: BTreeSet<String>,
-}
-
-/// What is wrong with an account's providers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lack {
-    Provider,
-    ClientId,
-}
-
-impl Found {
-    fn lacks(&self, audience: &str) -> Option<Lack> {
-        match (self.any, self.client_ids.contains(audience)) {
-            (false, _) => Some(Lack::Provider),
-            (true, false) => Some(Lack::ClientId),
-            (true, true) => None,
-        }
-    }
+    /// By account.
+    seen: Recent<String, OidcProviders>,
 }
 
 impl Providers {
@@ -73,8 +43,8 @@ impl Providers {
         verified: &Verified,
         audience: &str,
     ) -> Result<(), StsError> {
-        let place = format!("arn:{}:iam::{}", role.partition(), role.account());
-        if let Some(found) = self.seen.get(&place) {
+        let account = account_of(role);
+        if let Some(found) = self.seen.get(&account) {
             match (found.lacks(audience), self.mode) {
                 // The owner was told when it was looked for.
                 (None, _) | (Some(Lack::ClientId), args::Roles::Auto) => return Ok(()),
@@ -98,15 +68,15 @@ impl Providers {
                 return Err(StsError::invalid_token("Incorrect token audience"));
             }
         }
-        self.seen.remember(place, &found);
+        self.seen.remember(account, &found);
         Ok(())
     }
 
     /// The providers of the cluster's issuer, or of one of its aliases, and what they take.
-    async fn look(&self, iam: &Client, issuer: &str) -> Result<Found, StsError> {
+    async fn look(&self, iam: &Client, issuer: &str) -> Result<OidcProviders, StsError> {
         let list = iam.list_open_id_connect_providers().send().await;
         let list = list.map_err(|error| unavailable("ListOpenIDConnectProviders", &error))?;
-        let mut found = Found::default();
+        let mut found = OidcProviders::default();
         for provider in list.open_id_connect_provider_list() {
             let Some(arn) = provider
                 .arn()
@@ -118,10 +88,7 @@ impl Providers {
                 .get_open_id_connect_provider()
                 .open_id_connect_provider_arn(arn);
             match answer.send().await {
-                Ok(answer) => {
-                    found.any = true;
-                    found.client_ids.extend(answer.client_id_list().iter().cloned());
-                }
+                Ok(answer) => found.add(arn, answer.client_id_list().iter().cloned()),
                 // It went between the two calls.
                 Err(error)
                     if error
@@ -148,23 +115,11 @@ impl Providers {
     }
 }
 
-/// Whether a provider is the cluster's: `arn:aws:iam::123456789012:oidc-provider/<issuer without its scheme>`.
-fn speaks_for(arn: &str, issuer: &str, aliases: &[IssuerAlias]) -> bool {
-    let url = arn.split_once(":oidc-provider/").map(|(_, url)| url);
-    url.is_some_and(|url| url == issuer || aliases.iter().any(|alias| alias.matches(url)))
-}
-
-/// The client ids of a provider that is made for an audience: AWS's own, too, as every other ServiceAccount uses it.
-fn client_ids(audience: &str) -> Vec<String> {
-    let ids = BTreeSet::from([DEFAULT_AUDIENCE, audience]);
-    ids.into_iter().map(str::to_owned).collect()
-}
-
 async fn register(iam: &Client, verified: &Verified, audience: &str) -> Result<(), StsError> {
     let made = iam
         .create_open_id_connect_provider()
         .url(&verified.issuer)
-        .set_client_id_list(Some(client_ids(audience)))
+        .set_client_id_list(Some(client_ids_for(audience).into_iter().collect()))
         .send()
         .await;
     match made {
@@ -185,38 +140,5 @@ async fn register(iam: &Client, verified: &Verified, audience: &str) -> Result<(
             Ok(())
         }
         Err(error) => Err(unavailable("CreateOpenIDConnectProvider", &error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_provider_speaks_for_its_issuer_and_an_alias_for_the_cluster() {
-        let issuer = "kubernetes.default.svc.cluster.local";
-        let eks = "oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF";
-        let arn = |url: &str| format!("arn:aws:iam::123456789012:oidc-provider/{url}");
-        assert!(speaks_for(&arn(issuer), issuer, &[]));
-        assert!(!speaks_for(&arn(eks), issuer, &[]));
-        assert!(speaks_for(&arn(eks), issuer, &[IssuerAlias::Eks]));
-        assert!(!speaks_for(
-            &arn("accounts.google.com"),
-            issuer,
-            &[IssuerAlias::Eks]
-        ));
-        assert!(!speaks_for("nonsense", issuer, &[IssuerAlias::Eks]));
-    }
-
-    #[test]
-    fn a_provider_takes_only_the_audiences_it_lists() {
-        let none = Found::default();
-        let one = Found {
-            any: true,
-            client_ids: BTreeSet::from(["sts.amazonaws.com".to_owned()]),
-        };
-        assert_eq!(none.lacks("sts.amazonaws.com"), Some(Lack::Provider));
-        assert_eq!(one.lacks("other"), Some(Lack::ClientId));
-        assert_eq!(one.lacks("sts.amazonaws.com"), None);
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use aws_sdk_iam::types::Role;
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::trust_policy::{PolicyError, TrustPolicy};
-use kube::runtime::events::EventType;
 use serde_json::json;
 
 use super::super::response::StsError;
@@ -14,7 +13,7 @@ use super::recent::Recent;
 use super::{Refusal, unavailable};
 use crate::args::{self, Settings};
 use crate::aws::Emulator;
-use crate::events::Events;
+use crate::events::{EventType, Events};
 
 /// The longest session of a role that does not say, in seconds (IAM API reference, `CreateRole`).
 const DEFAULT_MAX_SESSION: i32 = 3600;

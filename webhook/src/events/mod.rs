@@ -1,5 +1,8 @@
 //! Events: what people should know of who are not there when it happens. Written in the background, never waited for.
 
+mod memory;
+mod writer;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,20 +10,46 @@ use irsa_emu_core::plan::Outcome;
 use irsa_emu_core::pod_view::PodView;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::mpsc;
 
 use crate::throttle::Throttle;
+use writer::Writer;
 
 /// Events that wait to be written; more are dropped, as their like will come again.
 const WAITING: usize = 128;
 /// Kubernetes accepts notes of so many bytes (`events.k8s.io/v1`).
 const LONGEST_NOTE: usize = 1024;
 
+/// How much an Event matters, in the words of Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventType {
+    Normal,
+    Warning,
+}
+
+impl EventType {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}
+
+/// What is told of an object.
+#[derive(Debug, Clone)]
+struct Told {
+    object: ObjectReference,
+    type_: EventType,
+    reason: String,
+    action: String,
+    note: String,
+}
+
 /// Where Events are handed in.
 #[derive(Clone)]
 pub(crate) struct Events {
-    waiting: mpsc::Sender<(ObjectReference, Event)>,
+    waiting: mpsc::Sender<Told>,
     /// Each Event is a write of the API server, and whoever makes mistakes makes them again and again.
     throttle: Arc<Throttle<[String; 4]>>,
 }
@@ -28,15 +57,11 @@ pub(crate) struct Events {
 impl Events {
     /// The sink, and the task that writes what comes in, for ever.
     pub(crate) fn new(client: Client) -> (Self, impl Future<Output = anyhow::Result<()>> + Send + 'static) {
-        let (sender, mut waiting) = mpsc::channel::<(ObjectReference, Event)>(WAITING);
-        let reporter = Reporter {
-            controller: "irsa-emu-webhook".to_owned(),
-            instance: None,
-        };
-        let recorder = Recorder::new(client, reporter);
+        let (sender, mut waiting) = mpsc::channel::<Told>(WAITING);
+        let mut writer = Writer::new(client);
         let publishing = async move {
-            while let Some((object, event)) = waiting.recv().await {
-                if let Err(error) = recorder.publish(&event, &object).await {
+            while let Some(told) = waiting.recv().await {
+                if let Err(error) = writer.write(&told).await {
                     tracing::warn!(%error, "cannot write an Event");
                 }
             }
@@ -45,7 +70,7 @@ impl Events {
         (Self::into(sender), publishing)
     }
 
-    fn into(waiting: mpsc::Sender<(ObjectReference, Event)>) -> Self {
+    fn into(waiting: mpsc::Sender<Told>) -> Self {
         Self {
             waiting,
             throttle: Arc::default(),
@@ -100,15 +125,15 @@ impl Events {
         if self.throttle.admit(cause, Instant::now()).is_none() {
             return;
         }
-        let event = Event {
+        let told = Told {
+            object,
             type_,
             reason: reason.to_owned(),
-            note: Some(cut(note)),
             action: action.to_owned(),
-            secondary: None,
+            note: cut(note),
         };
         // Where the queue is full, the next of its kind tells it again.
-        let _ = self.waiting.try_send((object, event));
+        let _ = self.waiting.try_send(told);
     }
 }
 
@@ -141,6 +166,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// A refusal of a ServiceAccount.
+    pub(super) fn told(name: &str, note: &str) -> Told {
+        Told {
+            object: ObjectReference {
+                kind: Some("ServiceAccount".into()),
+                namespace: Some("n".into()),
+                name: Some(name.into()),
+                ..ObjectReference::default()
+            },
+            type_: EventType::Warning,
+            reason: "AccessDenied".into(),
+            action: "AssumeRoleWithWebIdentity".into(),
+            note: note.into(),
+        }
+    }
 
     #[test]
     fn only_the_controller_of_a_pod_is_its_owner() {
