@@ -22,6 +22,7 @@ pub mod printer;
 pub mod progress;
 pub mod prompt;
 pub mod recipe;
+pub mod relay;
 pub mod signals;
 pub mod state;
 pub mod suggest;
@@ -117,8 +118,9 @@ async fn run(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         // These two undo, or finish, what they began when a signal comes.
         Verb::Up(args) => commands::up::run(args, app).await,
         Verb::Down(args) => commands::down::run(args, app).await,
-        // A signal is how this one ends.
+        // A signal is how these end.
         Verb::PortForward(args) => commands::port_forward::run(args, app).await,
+        Verb::Proxy(args) => commands::proxy::run(args, app).await,
         verb => {
             tokio::select! {
                 result = other(verb, app) => result,
@@ -142,6 +144,7 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         Verb::Man(args) => commands::completion::man(args, app),
         Verb::Version(args) => commands::version::run(args, app).await,
         Verb::PortForward(args) => commands::port_forward::run(args, app).await,
+        Verb::Proxy(args) => commands::proxy::run(args, app).await,
         Verb::Images(args) => commands::images::run(*args, app).await,
         Verb::Logs(args) => commands::logs::run(args, app).await,
         Verb::SupportBundle(args) => Box::pin(commands::support_bundle::run(args, app)).await,

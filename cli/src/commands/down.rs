@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::args;
 use crate::cluster::provider::{self, Provider};
+use crate::cluster::proxies::Proxies;
 use crate::cluster::target::{Cluster, require_safe};
 use crate::cluster::{Family, ownership};
 use crate::docker::{Docker, Node};
@@ -79,9 +80,17 @@ pub async fn run(args: DownArgs, app: &App) -> Result<ExitStatus, CliError> {
 async fn remove(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
     let deadline = Instant::now() + args.timeout;
     let _held = app.state().hold("down", deadline, app.progress.as_ref()).await?;
-    match whole_cluster(args, app).await? {
-        Some(cluster) => cluster.remove(args, app).await,
-        None => objects(args, app).await,
+    let whole = whole_cluster(args, app).await?;
+    let context = match &whole {
+        Some(cluster) => Some(cluster.provider.context().to_owned()),
+        None => app.context_name().ok().or_else(|| app.context.clone()),
+    };
+    let proxies = Proxies::leaving(app.runner.as_ref(), &app.instance, context.as_deref()).await;
+    let proxies =
+        proxies.map_err(|error| CliError::hinted("looking for the containers of irsa-emu", error))?;
+    match whole {
+        Some(cluster) => cluster.remove(args, app, &proxies).await,
+        None => objects(args, app, &proxies).await,
     }
 }
 
@@ -159,7 +168,7 @@ async fn whole_cluster<'a>(args: &DownArgs, app: &'a App) -> Result<Option<Whole
 }
 
 impl Whole<'_> {
-    async fn remove(self, args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
+    async fn remove(self, args: &DownArgs, app: &App, proxies: &Proxies) -> Result<ExitStatus, CliError> {
         let attempted = format!("removing the {}", self.provider.title());
         self.provider
             .require()
@@ -168,7 +177,7 @@ impl Whole<'_> {
         let removal = Removal {
             context: self.provider.context().to_owned(),
             dry_run: args.dry_run,
-            removed: self.things(&volumes),
+            removed: [proxies.titles(), self.things(&volumes)].concat(),
         };
         if args.dry_run {
             return removal.answer(app, "");
@@ -177,6 +186,8 @@ impl Whole<'_> {
             self.unregister(app).await;
         }
         app.progress.step(&attempted);
+        // On the network of the cluster nothing may be left, or k3d does not remove it.
+        take_away(proxies).await?;
         let before = app.kubeconfigs().remember_current();
         let deleted = tokio::time::timeout(args.timeout, self.provider.delete()).await;
         let Ok(deleted) = deleted else {
@@ -261,22 +272,21 @@ impl Whole<'_> {
 }
 
 /// Removes what is ours from a cluster that stays.
-async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
+async fn objects(args: &DownArgs, app: &App, proxies: &Proxies) -> Result<ExitStatus, CliError> {
     let removal = |context: String, removed| Removal {
         context,
         dry_run: args.dry_run,
         removed,
     };
-    if app.context.is_none() && !has_cluster(app)? {
-        let told = format!("nothing to remove: there is no cluster {}", app.instance);
-        return removal(Family::Kind.context(&app.instance), Vec::new()).answer(app, &told);
+    if proxies.are_all_that_is_left() || (app.context.is_none() && !has_cluster(app)?) {
+        return without_cluster(args, app, proxies).await;
     }
     let Cluster { client, context, .. } = app.connect().await?;
     let attempted = || format!("removing irsa-emu from the cluster of context `{context}`");
     let all = removal::everything(&client, &app.instance)
         .await
         .attempting(attempted)?;
-    if all.is_empty() {
+    if all.is_empty() && proxies.is_empty() {
         let told = format!(
             "nothing to remove: the cluster of context `{context}` has nothing of irsa-emu `{}`",
             app.instance
@@ -284,15 +294,17 @@ async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
         return removal(context, Vec::new()).answer(app, &told);
     }
     if args.dry_run {
-        return removal(context, all.iter().map(Owned::title).collect()).answer(app, "");
+        let objects = all.iter().map(Owned::title).collect();
+        return removal(context, [objects, proxies.titles()].concat()).answer(app, "");
     }
     app.progress.step(&format!("removing irsa-emu from {context}"));
     let deadline = Instant::now() + args.timeout;
     match removal::remove(&client, &app.instance, deadline, app.progress.as_ref()).await {
         Ok(gone) => {
+            take_away(proxies).await?;
             app.progress
                 .done(&format!("{} objects are gone; the cluster stays", gone.len()));
-            removal(context, gone).answer(app, "")
+            removal(context, [gone, proxies.titles()].concat()).answer(app, "")
         }
         Err(error @ RemovalError::Left(_)) => {
             let attempted = format!("{} within {}", attempted(), seconds(args.timeout));
@@ -302,6 +314,33 @@ async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
         }
         Err(error) => Err(CliError::failed(attempted(), error)),
     }
+}
+
+async fn take_away(proxies: &Proxies) -> Result<(), CliError> {
+    let removed = proxies.remove().await;
+    removed.map_err(|error| CliError::hinted(format!("removing the {}", proxies.titles().join(", ")), error))
+}
+
+/// Removes what is left where the cluster itself is gone.
+async fn without_cluster(args: &DownArgs, app: &App, proxies: &Proxies) -> Result<ExitStatus, CliError> {
+    let removed = proxies.titles();
+    if !args.dry_run && !removed.is_empty() {
+        app.progress.step(&format!("removing the {}", removed.join(", ")));
+        take_away(proxies).await?;
+        app.progress.done("the cluster was gone before");
+    }
+    let told = if removed.is_empty() {
+        format!("nothing to remove: there is no cluster {}", app.instance)
+    } else {
+        String::new()
+    };
+    let context = app.context.clone();
+    Removal {
+        context: context.unwrap_or_else(|| Family::Kind.context(&app.instance)),
+        dry_run: args.dry_run,
+        removed,
+    }
+    .answer(app, &told)
 }
 
 /// Whether there is any cluster that could have the install.

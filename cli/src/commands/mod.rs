@@ -9,6 +9,7 @@ pub mod explain;
 pub mod images;
 pub mod logs;
 pub mod port_forward;
+pub mod proxy;
 pub mod recipe;
 pub mod status;
 pub mod support_bundle;
