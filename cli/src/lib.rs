@@ -14,6 +14,7 @@ pub mod documents;
 pub mod error;
 pub mod exec;
 pub mod explain;
+pub mod foreground;
 pub mod github;
 pub mod images;
 pub mod manifests;
@@ -121,6 +122,8 @@ async fn run(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         // A signal is how these end.
         Verb::PortForward(args) => commands::port_forward::run(args, app).await,
         Verb::Proxy(args) => commands::proxy::run(args, app).await,
+        // This one may pass signals on.
+        Verb::Env(args) => commands::env::run(args, app).await,
         verb => {
             tokio::select! {
                 result = other(verb, app) => result,

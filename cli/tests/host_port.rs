@@ -13,8 +13,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 
-use common::Context;
 use common::api::FakeApi;
+use common::{Context, steady};
 use serde_json::Value;
 
 /// A kind cluster that others made, with one node and no port for the emulator.
@@ -292,4 +292,113 @@ fn a_proxy_carries_connections_and_ends_at_once() {
     assert_eq!(proxy.code(), Some(143));
     assert!(began.elapsed().as_secs() < 2, "{:?}", began.elapsed());
     drop(open);
+}
+
+/// An install, and somebody who listens where it leads.
+fn installed(context: &Context) -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    FakeApi::installed(Some(&url)).serve(context, "kind-dev");
+    context.program("sh", "exec /bin/sh \"$@\"");
+    listener
+}
+
+#[test]
+fn a_command_has_the_variables_and_its_exit_code_is_ours() {
+    let context = Context::new();
+    let listener = installed(&context);
+    let port = listener.local_addr().expect("an address").port();
+    let script = "echo $AWS_ENDPOINT_URL $AWS_REGION $AWS_ACCESS_KEY_ID; echo said >&2; exit 7";
+    let outcome = context.run(&["env", "--exec", "--", "sh", "-c", script]);
+    assert_eq!(outcome.code, Some(7), "{}", outcome.stderr);
+    assert_eq!(
+        outcome.stdout,
+        format!("http://127.0.0.1:{port} eu-west-1 000000000000\n")
+    );
+    assert_eq!(outcome.stderr, "said\n");
+    let outcome = context.run(&["env", "--exec", "--", "sh", "-c", "kill -KILL $$"]);
+    assert_eq!(
+        (outcome.code, outcome.stderr.as_str()),
+        (Some(137), ""),
+        "128 and the signal"
+    );
+}
+
+#[test]
+fn where_nobody_listens_a_command_gets_a_port_of_its_own() {
+    let context = Context::new();
+    let listener = installed(&context);
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let script = "echo ${AWS_ENDPOINT_URL#http://}";
+    let outcome = context.run(&["env", "--exec", "--", "sh", "-c", script]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let other = outcome
+        .stdout
+        .trim()
+        .strip_prefix("127.0.0.1:")
+        .expect("an address");
+    assert_ne!(other.parse(), Ok(port));
+    // Who connects is told why it leads nowhere: this API server has no Pod.
+    context.program(
+        "ask",
+        "exec /bin/bash -c 'exec 3<>/dev/tcp/127.0.0.1/${AWS_ENDPOINT_URL##*:}; cat <&3'",
+    );
+    let outcome = context.run(&["env", "--exec", "--", "ask"]);
+    assert_eq!(
+        outcome.stderr, "warning: no Pod of the emulator is ready\n",
+        "{}",
+        outcome.stdout
+    );
+}
+
+#[test]
+fn signals_are_passed_on_and_the_command_decides() {
+    let context = Context::new();
+    let _listener = installed(&context);
+    context.program("kill", "exec /bin/kill \"$@\"");
+    // It ends by itself where no signal comes.
+    let script = "trap 'echo got; exit 5' TERM; trap 'echo twice' INT; echo ready; \
+        for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.5; done";
+    let mut running = Running::start(&context, &["env", "--exec", "--", "sh", "-c", script]);
+    let mut lines = BufReader::new(running.0.stdout.take().expect("its stdout")).lines();
+    let mut next = || lines.next().expect("a line").expect("text");
+    assert_eq!(next(), "ready");
+    for _ in 0..2 {
+        // Even the second does not end us before the command.
+        running.signal(&context, "INT");
+        assert_eq!(next(), "twice");
+    }
+    running.signal(&context, "TERM");
+    assert_eq!(next(), "got");
+    assert_eq!(running.code(), Some(5));
+}
+
+#[test]
+fn a_command_that_is_not_there_is_exit_127() {
+    let context = Context::new();
+    let _listener = installed(&context);
+    let outcome = context.run(&["env", "--exec", "--", "no-such-program", "--flag"]);
+    insta::assert_snapshot!(steady(&outcome.fails_with(127)));
+    let args = ["--progress", "json", "env", "--exec", "--", "no-such-program"];
+    let stderr = context.run(&args).fails_with(127);
+    let event: Value = serde_json::from_str(&stderr).expect("one event");
+    assert_eq!(
+        (&event["event"], &event["code"]),
+        (&"error".into(), &"tool-missing".into())
+    );
+}
+
+#[test]
+fn a_command_is_named_behind_two_hyphens_and_takes_no_format() {
+    let context = Context::new();
+    for args in [
+        &["env", "--exec"][..],
+        &["env", "--", "sh"],
+        &["env", "--exec", "sh"],
+        &["env", "--exec", "-o", "github", "--", "sh"],
+    ] {
+        let stderr = context.run(args).fails_with(2);
+        assert!(stderr.starts_with("error: "), "{args:?}: {stderr}");
+    }
 }

@@ -1,5 +1,5 @@
-//! A cluster that publishes no port for the emulator, as one that others made: a container beside its nodes. The
-//! cluster of the run serves as such a one when it is named by its context
+//! A cluster that publishes no port for the emulator, as one that others made: a container beside its nodes, and
+//! commands that bring a way of their own. The cluster of the run serves as such a one when it is named by its context
 //! and asked for a port that its node does not publish.
 
 use anyhow::{Result, ensure};
@@ -11,6 +11,8 @@ use crate::world::{CONTEXT, INSTANCE, Said, World};
 const PORT: &str = "14601";
 /// The container that leads it to the cluster.
 const PROXY: &str = "irsa-emu-proxy-kind-irsa-emu-e2e";
+/// Asks the emulator as any tool would.
+const ASK: &str = "curl -sS --fail \"$AWS_ENDPOINT_URL/_localstack/health\"";
 
 pub(crate) fn container_leads_to_the_emulator(world: &World) -> Result<()> {
     up(world, &[])?.code(0)?.says(PROXY)?;
@@ -43,6 +45,20 @@ pub(crate) fn container_leads_to_the_emulator(world: &World) -> Result<()> {
         .says(&format!("the container {PROXY} does not run"))?;
     up(world, &[])?.code(0)?;
     answers(&address)
+}
+
+pub(crate) fn commands_reach_the_emulator(world: &World) -> Result<()> {
+    let exec =
+        |script: &str| world.irsa_emu(&["--context", CONTEXT, "env", "--exec", "--", "sh", "-c", script]);
+    let health = exec(ASK)?.code(0)?;
+    ensure!(health.out.contains("\"kms\""), "{}", health.out);
+    exec(&format!("case $AWS_ENDPOINT_URL in *:{PORT}) exit 7;; esac"))?.code(7)?;
+    // Without the container nobody listens there any more.
+    world.program("docker", &["rm", "--force", PROXY])?.code(0)?;
+    let health = exec(ASK)?.code(0)?;
+    ensure!(health.out.contains("\"kms\""), "{}", health.out);
+    exec("kill -TERM $$")?.code(143)?;
+    Ok(())
 }
 
 pub(crate) fn container_goes_with_the_install(world: &World) -> Result<()> {

@@ -69,6 +69,10 @@ const STEPS: &[Step] = &[
         host_port::container_leads_to_the_emulator,
     ),
     (
+        "a_command_reaches_the_emulator_with_and_without_a_port",
+        host_port::commands_reach_the_emulator,
+    ),
+    (
         "the_container_goes_with_the_install",
         host_port::container_goes_with_the_install,
     ),
