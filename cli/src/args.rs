@@ -143,6 +143,9 @@ pub enum Verb {
     Man(commands::completion::ManArgs),
     /// Give the emulator a port of this machine, until Ctrl-C
     PortForward(commands::port_forward::PortForwardArgs),
+    /// Carry connections from a port to an address, in a container beside a cluster
+    #[command(hide = true)]
+    Proxy(commands::proxy::ProxyArgs),
     /// List, save and load the images that an install needs
     Images(Box<commands::images::ImagesArgs>),
     /// Print what webhook, emulator and sidecars say

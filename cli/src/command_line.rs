@@ -72,8 +72,8 @@ pub fn read(words: &[OsString]) -> Result<CommandLine, Box<Refusal>> {
     let wrong = |error: clap::Error| refused(Why::Words(error));
     let given = command().try_get_matches_from(words).map_err(wrong)?;
     let Cli { global, verb } = Cli::from_arg_matches(&given).map_err(wrong)?;
-    // A shell that starts must not stumble over a file that is wrong.
-    let none = global.no_config || matches!(verb, Verb::Completion(_) | Verb::Man(_));
+    // A shell that starts must not stumble over a file that is wrong, and a proxy has no files.
+    let none = global.no_config || matches!(verb, Verb::Completion(_) | Verb::Man(_) | Verb::Proxy(_));
     let config = Config::load(&Choice::here(none, global.config))
         .map_err(|error| refused(Why::Config(error.into())))?;
     let matches = config

@@ -14,6 +14,7 @@ pub mod documents;
 pub mod error;
 pub mod exec;
 pub mod explain;
+pub mod foreground;
 pub mod github;
 pub mod images;
 pub mod inject;
@@ -23,6 +24,7 @@ pub mod printer;
 pub mod progress;
 pub mod prompt;
 pub mod recipe;
+pub mod relay;
 pub mod signals;
 pub mod state;
 pub mod suggest;
@@ -119,8 +121,11 @@ async fn run(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         // These two undo, or finish, what they began when a signal comes.
         Verb::Up(args) => commands::up::run(args, app).await,
         Verb::Down(args) => commands::down::run(args, app).await,
-        // A signal is how this one ends.
+        // A signal is how these end.
         Verb::PortForward(args) => commands::port_forward::run(args, app).await,
+        Verb::Proxy(args) => commands::proxy::run(args, app).await,
+        // This one may pass signals on.
+        Verb::Env(args) => commands::env::run(args, app).await,
         verb => {
             tokio::select! {
                 result = other(verb, app) => result,
@@ -147,6 +152,7 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         Verb::Man(args) => commands::completion::man(args, app),
         Verb::Version(args) => commands::version::run(args, app).await,
         Verb::PortForward(args) => commands::port_forward::run(args, app).await,
+        Verb::Proxy(args) => commands::proxy::run(args, app).await,
         Verb::Images(args) => commands::images::run(*args, app).await,
         Verb::Logs(args) => commands::logs::run(args, app).await,
         Verb::SupportBundle(args) => Box::pin(commands::support_bundle::run(args, app)).await,

@@ -1,6 +1,9 @@
-//! SIGINT and SIGTERM, as something to wait for. The second one ends the program at once.
+//! SIGINT and SIGTERM, as something to wait for. The second one ends the program at once, unless all are passed on to
+//! another program.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -38,32 +41,42 @@ impl fmt::Display for Signal {
 
 /// Listens for signals from its making on.
 #[derive(Debug, Clone)]
-pub struct Signals(watch::Receiver<Option<Signal>>);
+pub struct Signals {
+    first: watch::Receiver<Option<Signal>>,
+    passed_on: Arc<AtomicBool>,
+}
 
 impl Signals {
     /// Begins to listen.
     pub fn listen() -> std::io::Result<Self> {
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let (sender, receiver) = watch::channel(None);
+        let (sender, first) = watch::channel(None);
+        let passed_on = Arc::<AtomicBool>::default();
+        let leave = Arc::clone(&passed_on);
         tokio::spawn(async move {
             loop {
                 let got = tokio::select! {
                     _ = interrupt.recv() => Signal::Interrupt,
                     _ = terminate.recv() => Signal::Terminate,
                 };
-                if sender.borrow().is_some() {
+                if sender.borrow().is_some() && !leave.load(Ordering::Relaxed) {
                     end_now(got);
                 }
                 sender.send_replace(Some(got));
             }
         });
-        Ok(Self(receiver))
+        Ok(Self { first, passed_on })
+    }
+
+    /// From now on no signal ends the program: all are passed on to another, and it is the other that ends.
+    pub fn pass_on(&self) {
+        self.passed_on.store(true, Ordering::Relaxed);
     }
 
     /// Waits for the first signal; answers at once where it came before.
     pub async fn received(&self) -> Signal {
-        let mut receiver = self.0.clone();
+        let mut receiver = self.first.clone();
         let got = receiver
             .wait_for(Option::is_some)
             .await

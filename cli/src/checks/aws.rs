@@ -197,7 +197,7 @@ pub(crate) fn of_account(account: &str) -> Credentials {
 }
 
 /// The ARN that the emulator knows the caller by.
-pub(super) async fn caller(url: &str, account: &str) -> Result<String, String> {
+pub(crate) async fn caller(url: &str, account: &str) -> Result<String, String> {
     let config = aws_sdk_sts::Config::builder()
         .behavior_version(aws_sdk_sts::config::BehaviorVersion::latest())
         .region(aws_sdk_sts::config::Region::new(DEFAULT_REGION))

@@ -40,16 +40,16 @@ pub struct Asks<'a> {
 #[must_use]
 pub fn between(asks: Asks<'_>, nodes: &[Node]) -> Vec<Drift> {
     let mut drift = Vec::new();
-    if let Some(wanted) = asks.host_port.filter(|port| *port != 0) {
-        let has = emulator_port(nodes);
-        if has != Some(wanted) {
-            drift.push(Drift {
-                what: "host port",
-                has: has.map_or_else(|| "none".to_owned(), |port| port.to_string()),
-                wanted: wanted.to_string(),
-                option: "--host-port",
-            });
-        }
+    // A cluster that publishes none gets any port by a proxy, and need not be made anew for it.
+    if let Some(wanted) = asks.host_port.filter(|port| *port != 0)
+        && let Some(has) = emulator_port(nodes).filter(|has| *has != wanted)
+    {
+        drift.push(Drift {
+            what: "host port",
+            has: has.to_string(),
+            wanted: wanted.to_string(),
+            option: "--host-port",
+        });
     }
     if let Some(wanted) = asks.node_image {
         let other = nodes
@@ -121,8 +121,11 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert_eq!(told, ["host port: - 4566  + 4567", "node image: - a  + b"]);
-        let none = between(asks, &[]);
-        assert_eq!(none[0].has, "none");
+        let publishes_none = [Node {
+            ports: vec![],
+            ..cluster(0, "b").remove(0)
+        }];
+        assert_eq!(between(asks, &publishes_none), []);
     }
 
     #[test]

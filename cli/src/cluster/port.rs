@@ -1,6 +1,12 @@
-//! Ports of this machine: whether one is free, and who has it if not.
+//! Ports of this machine: whether one is free, who has it if not, and whether somebody listens there.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+/// How long somebody who listens may take to accept.
+const ACCEPTANCE: Duration = Duration::from_secs(2);
 
 /// Whether a port of 127.0.0.1 is free.
 pub fn is_free(port: u16) -> std::io::Result<()> {
@@ -12,6 +18,15 @@ pub fn any_free() -> std::io::Result<u16> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()
         .map(|address| address.port())
+}
+
+/// Whether somebody listens at a URL of plain HTTP.
+pub async fn answers(url: &str) -> bool {
+    let Some(address) = url.strip_prefix("http://") else {
+        return false;
+    };
+    let connected = tokio::time::timeout(ACCEPTANCE, TcpStream::connect(address)).await;
+    matches!(connected, Ok(Ok(_)))
 }
 
 /// The process of this machine that listens on a port, where the system tells (Linux, and our own or as root).
@@ -69,6 +84,16 @@ mod tests {
         drop(listener);
         assert!(is_free(port).is_ok());
         assert_ne!(any_free().unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_url_answers_where_somebody_listens() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        assert!(answers(&url).await);
+        assert!(!answers(&url.replace("http", "https")).await);
+        drop(listener);
+        assert!(!answers(&url).await);
     }
 
     #[test]

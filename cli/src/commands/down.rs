@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::args;
 use crate::cluster::provider::{self, Provider};
+use crate::cluster::proxies::Proxies;
 use crate::cluster::target::{Cluster, require_safe};
 use crate::cluster::{Family, ownership};
 use crate::commands::restart_injected;
@@ -85,9 +86,17 @@ pub async fn run(args: DownArgs, app: &App) -> Result<ExitStatus, CliError> {
 async fn remove(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
     let deadline = Instant::now() + args.timeout;
     let _held = app.state().hold("down", deadline, app.progress.as_ref()).await?;
-    match whole_cluster(args, app).await? {
-        Some(cluster) => cluster.remove(args, app).await,
-        None => objects(args, app).await,
+    let whole = whole_cluster(args, app).await?;
+    let context = match &whole {
+        Some(cluster) => Some(cluster.provider.context().to_owned()),
+        None => app.context_name().ok().or_else(|| app.context.clone()),
+    };
+    let proxies = Proxies::leaving(app.runner.as_ref(), &app.instance, context.as_deref()).await;
+    let proxies =
+        proxies.map_err(|error| CliError::hinted("looking for the containers of irsa-emu", error))?;
+    match whole {
+        Some(cluster) => cluster.remove(args, app, &proxies).await,
+        None => objects(args, app, &proxies).await,
     }
 }
 
@@ -165,7 +174,7 @@ async fn whole_cluster<'a>(args: &DownArgs, app: &'a App) -> Result<Option<Whole
 }
 
 impl Whole<'_> {
-    async fn remove(self, args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
+    async fn remove(self, args: &DownArgs, app: &App, proxies: &Proxies) -> Result<ExitStatus, CliError> {
         let attempted = format!("removing the {}", self.provider.title());
         self.provider
             .require()
@@ -174,7 +183,7 @@ impl Whole<'_> {
         let removal = Removal {
             context: self.provider.context().to_owned(),
             dry_run: args.dry_run,
-            removed: self.things(&volumes),
+            removed: [proxies.titles(), self.things(&volumes)].concat(),
         };
         if args.dry_run {
             return removal.answer(app, "");
@@ -183,6 +192,8 @@ impl Whole<'_> {
             self.unregister(app).await;
         }
         app.progress.step(&attempted);
+        // On the network of the cluster nothing may be left, or k3d does not remove it.
+        take_away(proxies).await?;
         let before = app.kubeconfigs().remember_current();
         let deleted = tokio::time::timeout(args.timeout, self.provider.delete()).await;
         let Ok(deleted) = deleted else {
@@ -267,15 +278,14 @@ impl Whole<'_> {
 }
 
 /// Removes what is ours from a cluster that stays.
-async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
+async fn objects(args: &DownArgs, app: &App, proxies: &Proxies) -> Result<ExitStatus, CliError> {
     let removal = |context: String, removed| Removal {
         context,
         dry_run: args.dry_run,
         removed,
     };
-    if app.context.is_none() && !has_cluster(app)? {
-        let told = format!("nothing to remove: there is no cluster {}", app.instance);
-        return removal(Family::Kind.context(&app.instance), Vec::new()).answer(app, &told);
+    if proxies.are_all_that_is_left() || (app.context.is_none() && !has_cluster(app)?) {
+        return without_cluster(args, app, proxies).await;
     }
     let cluster = app.connect().await?;
     let Cluster { client, context, .. } = &cluster;
@@ -283,7 +293,7 @@ async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
     let all = removal::everything(client, &app.instance)
         .await
         .attempting(attempted)?;
-    if all.is_empty() {
+    if all.is_empty() && proxies.is_empty() {
         let told = format!(
             "nothing to remove: the cluster of context `{context}` has nothing of irsa-emu `{}`",
             app.instance
@@ -291,7 +301,7 @@ async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
         return removal(context.clone(), Vec::new()).answer(app, &told);
     }
     if args.dry_run {
-        let mut things: Vec<String> = all.iter().map(Owned::title).collect();
+        let mut things: Vec<String> = all.iter().map(Owned::title).chain(proxies.titles()).collect();
         if args.restart_injected {
             let plan = restart_injected::look(&cluster, &[], Which::All).await?;
             things.extend(
@@ -306,10 +316,11 @@ async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
     let deadline = Instant::now() + args.timeout;
     match removal::remove(client, &app.instance, deadline, app.progress.as_ref()).await {
         Ok(gone) => {
+            take_away(proxies).await?;
             app.progress
                 .done(&format!("{} objects are gone; the cluster stays", gone.len()));
             mind_injected(args, &cluster, app).await?;
-            removal(context.clone(), gone).answer(app, "")
+            removal(context.clone(), [gone, proxies.titles()].concat()).answer(app, "")
         }
         Err(error @ RemovalError::Left(_)) => {
             let attempted = format!("{} within {}", attempted(), seconds(args.timeout));
@@ -323,12 +334,15 @@ async fn objects(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
 
 /// Replaces the Pods that still have what the webhook gave them, or says which these are.
 async fn mind_injected(args: &DownArgs, cluster: &Cluster, app: &App) -> Result<(), CliError> {
-    let plan = restart_injected::look(cluster, &[], Which::Outdated).await?;
+    let looked = restart_injected::look(cluster, &[], Which::Outdated).await;
     if args.restart_injected {
+        let plan = looked?;
         restart_injected::tell_left(&plan, cluster, app);
         // Many an app never gets ready without AWS.
         return restart_injected::carry_out(&plan, cluster, app, None).await;
     }
+    // All that was asked for is done; who may not list Pods is not told of them.
+    let Ok(plan) = looked else { return Ok(()) };
     let pods = plan.workloads.values().map(Vec::len).sum::<usize>() + plan.left.len();
     if pods > 0 {
         app.progress.warn(&format!(
@@ -337,6 +351,33 @@ async fn mind_injected(args: &DownArgs, cluster: &Cluster, app: &App) -> Result<
         ));
     }
     Ok(())
+}
+
+async fn take_away(proxies: &Proxies) -> Result<(), CliError> {
+    let removed = proxies.remove().await;
+    removed.map_err(|error| CliError::hinted(format!("removing the {}", proxies.titles().join(", ")), error))
+}
+
+/// Removes what is left where the cluster itself is gone.
+async fn without_cluster(args: &DownArgs, app: &App, proxies: &Proxies) -> Result<ExitStatus, CliError> {
+    let removed = proxies.titles();
+    if !args.dry_run && !removed.is_empty() {
+        app.progress.step(&format!("removing the {}", removed.join(", ")));
+        take_away(proxies).await?;
+        app.progress.done("the cluster was gone before");
+    }
+    let told = if removed.is_empty() {
+        format!("nothing to remove: there is no cluster {}", app.instance)
+    } else {
+        String::new()
+    };
+    let context = app.context.clone();
+    Removal {
+        context: context.unwrap_or_else(|| Family::Kind.context(&app.instance)),
+        dry_run: args.dry_run,
+        removed,
+    }
+    .answer(app, &told)
 }
 
 /// Whether there is any cluster that could have the install.

@@ -10,6 +10,7 @@ pub mod images;
 pub mod inject;
 pub mod logs;
 pub mod port_forward;
+pub mod proxy;
 pub mod recipe;
 pub mod render;
 pub mod restart_injected;

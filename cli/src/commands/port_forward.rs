@@ -1,7 +1,7 @@
 //! `irsa-emu port-forward`: a port of this machine that leads to the emulator, for clusters that publish none.
 
 use std::net::Ipv4Addr;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 use irsa_emu_core::contract::{EMULATOR_PORT, NAMESPACE};
@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::cluster::{forward, port};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::recorded;
+use crate::printer::Printer;
 
 /// Options of `irsa-emu port-forward`.
 #[derive(Debug, Args)]
@@ -41,18 +42,22 @@ pub async fn run(args: PortForwardArgs, app: &App) -> Result<ExitStatus, CliErro
     let address = listener.local_addr().attempting(attempted)?;
     app.printer.data(&format!("http://{address}"));
     app.printer.talk("until Ctrl-C");
-    let told = Mutex::new(String::new());
-    let on_trouble = |trouble: &str| {
-        // The same trouble comes with every connection; once is enough.
-        let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if *told != trouble {
-            trouble.clone_into(&mut told);
-            app.printer.warn(trouble);
-        }
-    };
+    let on_trouble = once(&app.printer);
     tokio::select! {
         never = forward::serve(&listener, &cluster.client, &on_trouble) => match never {},
         signal = app.signals.received() => Ok(signal.exit()),
+    }
+}
+
+/// Warns of trouble. The same comes with every connection; once is enough.
+pub(super) fn once(printer: &Printer) -> impl Fn(&str) {
+    let told = Mutex::new(String::new());
+    move |trouble: &str| {
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != trouble {
+            trouble.clone_into(&mut told);
+            printer.warn(trouble);
+        }
     }
 }
 

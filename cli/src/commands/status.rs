@@ -13,6 +13,8 @@ use serde::Serialize;
 use crate::app::App;
 use crate::checks::{image, scaled_down};
 use crate::cluster::target::Cluster;
+use crate::cluster::{Family, host_way};
+use crate::docker::Docker;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::{BACKEND_AWS, recorded, rollout};
 use crate::output::OutputArgs;
@@ -38,6 +40,13 @@ struct Part {
     detail: String,
 }
 
+/// The container that carries a port of this machine to the emulator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Carrier {
+    container: String,
+    running: bool,
+}
+
 /// What is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +60,8 @@ pub(super) struct Status {
     host_endpoint: Option<String>,
     /// How this machine gets to the emulator.
     host_way: Option<&'static str>,
+    /// The container that carries the port there, where the nodes publish none.
+    proxy: Option<Carrier>,
     /// The emulator's; `None` where the backend is real AWS.
     cluster_endpoint: Option<String>,
     sts_endpoint: String,
@@ -91,6 +102,7 @@ pub(super) async fn look(cluster: &Cluster, app: &App) -> Result<Status, CliErro
         parts.push(emulator);
     }
     let recipes: Vec<Part> = recipes.iter().map(recipe).collect();
+    let proxy = carrier(cluster, app, recorded.host_endpoint.as_deref()).await;
     Ok(Status {
         // In real AWS nobody makes what a Recipe says, so it is never ready there.
         ready: parts
@@ -106,17 +118,32 @@ pub(super) async fn look(cluster: &Cluster, app: &App) -> Result<Status, CliErro
         } else {
             "emulator"
         },
-        host_way: (!recorded.real_aws).then_some(if recorded.host_endpoint.is_some() {
-            "published"
-        } else {
-            "port-forward"
+        host_way: (!recorded.real_aws).then_some(match (&recorded.host_endpoint, &proxy) {
+            (Some(_), Some(_)) => "proxy",
+            (Some(_), None) => "published",
+            (None, _) => "port-forward",
         }),
+        proxy,
         host_endpoint: recorded.host_endpoint,
         cluster_endpoint: (!recorded.real_aws).then(emulator_url),
         sts_endpoint: sts_front_url(),
         parts,
         recipes,
     })
+}
+
+/// The container behind a recorded endpoint, as the Docker of this machine tells; it may have none to tell of.
+async fn carrier(cluster: &Cluster, app: &App, endpoint: Option<&str>) -> Option<Carrier> {
+    let (endpoint, _) = endpoint.zip(Family::of_context(&cluster.context))?;
+    let docker = Docker::connect(app.runner.as_ref()).await.ok()?;
+    let proxies = docker.proxies(&app.instance).await.ok()?;
+    let proxy = host_way::of_cluster(&proxies, &cluster.context)?;
+    endpoint
+        .ends_with(&format!(":{}", proxy.spec.port))
+        .then(|| Carrier {
+            container: proxy.name.clone(),
+            running: proxy.running,
+        })
 }
 
 fn not_ready(status: &Status) -> CliError {
@@ -191,7 +218,16 @@ fn print_text(status: &Status, printer: &Printer) {
         Some(in_cluster) => {
             let host = status.host_endpoint.as_deref();
             let host = host.unwrap_or("none (`irsa-emu port-forward` gives one)");
-            printer.data(&format!("host:        {host}"));
+            let by = match &status.proxy {
+                None => String::new(),
+                Some(Carrier { container, running }) if *running => {
+                    format!(" (by the container {container})")
+                }
+                Some(Carrier { container, .. }) => {
+                    format!(" (the container {container} does not run; `irsa-emu up` starts it)")
+                }
+            };
+            printer.data(&format!("host:        {host}{by}"));
             printer.data(&format!("in-cluster:  {in_cluster}"));
         }
         None => printer.data("backend:     real AWS"),

@@ -29,6 +29,8 @@ pub struct Node {
     pub runs_pods: bool,
     /// The install that its label names; kind cannot label its containers.
     pub instance: Option<String>,
+    /// The networks of Docker that it is on, the one that it was made for first.
+    pub networks: Vec<String>,
 }
 
 impl Docker {
@@ -68,15 +70,13 @@ impl Docker {
             .inspect_container(id, None::<InspectContainerOptions>)
             .await
             .map_err(api("inspecting a container"))?;
+        let host = found.host_config.unwrap_or_default();
+        let settings = found.network_settings.unwrap_or_default();
         // The wanted bindings are there while the container is stopped, too.
-        let bindings = found
-            .host_config
-            .and_then(|config| config.port_bindings)
-            .unwrap_or_default();
-        let live = found
-            .network_settings
-            .and_then(|settings| settings.ports)
-            .unwrap_or_default();
+        let bindings = host.port_bindings.unwrap_or_default();
+        let live = settings.ports.unwrap_or_default();
+        let mut networks: Vec<String> = settings.networks.unwrap_or_default().into_keys().collect();
+        networks.sort_by_key(|name| (host.network_mode.as_ref() != Some(name), name.clone()));
         let mut ports = Vec::new();
         for (port, wanted) in bindings {
             let bound = live.get(&port).cloned().flatten().or(wanted).unwrap_or_default();
@@ -108,6 +108,7 @@ impl Docker {
             running: found.state.and_then(|state| state.running).unwrap_or_default(),
             ports,
             volumes,
+            networks,
         })
     }
 

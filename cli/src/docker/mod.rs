@@ -6,6 +6,7 @@ mod exec;
 mod export;
 mod images;
 mod info;
+mod proxies;
 
 use bollard::{API_DEFAULT_VERSION, ClientVersion};
 
@@ -13,6 +14,7 @@ pub use self::containers::Node;
 pub use self::exec::{Feed, Ran};
 pub use self::images::ImageInfo;
 pub use self::info::DockerInfo;
+pub use self::proxies::{Proxy, ProxySpec, container as proxy_container};
 use crate::error::{Code, ExitStatus, Hint};
 use crate::exec::CommandRunner;
 

@@ -77,7 +77,7 @@ impl Code {
     #[must_use]
     pub fn of(exit: ExitStatus) -> Self {
         match exit {
-            ExitStatus::Ok | ExitStatus::Pending | ExitStatus::Failed => Self::Failed,
+            ExitStatus::Ok | ExitStatus::Pending | ExitStatus::Failed | ExitStatus::Passed(_) => Self::Failed,
             ExitStatus::Usage => Self::Usage,
             ExitStatus::Unsafe => Self::UnsafeContext,
             ExitStatus::Prerequisite => Self::Prerequisite,

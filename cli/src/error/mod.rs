@@ -32,6 +32,8 @@ pub enum ExitStatus {
     Terminated,
     /// Nothing failed, and there would be something to change.
     Pending,
+    /// As a program ended that was run for the user.
+    Passed(u8),
 }
 
 impl ExitStatus {
@@ -48,6 +50,7 @@ impl ExitStatus {
             Self::Interrupted => 130,
             Self::Terminated => 143,
             Self::Pending => 10,
+            Self::Passed(code) => code,
         }
     }
 
@@ -55,8 +58,8 @@ impl ExitStatus {
     #[must_use]
     pub fn category(self) -> &'static str {
         match self {
-            Self::Ok | Self::Pending => "ok",
-            Self::Failed => "failed",
+            Self::Ok | Self::Pending | Self::Passed(0) => "ok",
+            Self::Failed | Self::Passed(_) => "failed",
             Self::Usage => "usage",
             Self::Unsafe => "unsafe",
             Self::Prerequisite => "prerequisite",
@@ -297,7 +300,8 @@ mod tests {
             E::Interrupted,
             E::Terminated,
             E::Pending,
+            E::Passed(42),
         ];
-        assert_eq!(all.map(E::code), [0, 1, 2, 3, 4, 124, 130, 143, 10]);
+        assert_eq!(all.map(E::code), [0, 1, 2, 3, 4, 124, 130, 143, 10, 42]);
     }
 }

@@ -16,7 +16,7 @@ pub use bundle::{Bundle, BundleError, Bundled, Index};
 pub use elf::ElfProblem;
 pub use load::{Fetch, LoadError, Loaded, id_on, load_bundle, load_emulator, load_own};
 pub use save::save;
-pub use sources::{ImageArgs, Source, Sources};
+pub use sources::{ImageArgs, Source, Sources, proxy};
 
 use crate::error::{Code, Hint};
 
@@ -27,13 +27,15 @@ pub const SIDECAR: &str = "sidecar";
 /// What an image is for: AWS.
 pub const EMULATOR: &str = "emulator";
 
-/// A program of ours that runs in the cluster.
+/// A program of ours that runs in an image of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
     /// Admission, STS front and keeper.
     Webhook,
     /// The credentials sidecar.
     Sidecar,
+    /// This program, which beside a cluster carries connections.
+    Proxy,
 }
 
 impl Program {
@@ -43,15 +45,17 @@ impl Program {
         match self {
             Self::Webhook => "irsa-emu-webhook",
             Self::Sidecar => "irsa-emu-sidecar",
+            Self::Proxy => "irsa-emu",
         }
     }
 
-    /// Name of its image, without a tag. No registry serves this domain: what is not on the node cannot be pulled.
+    /// Name of its image, without a tag. No registry serves this domain: what is not there cannot be pulled.
     #[must_use]
     pub fn image_name(self) -> &'static str {
         match self {
             Self::Webhook => "irsa-emu.dev/webhook",
             Self::Sidecar => "irsa-emu.dev/irsa-emu-creds-injector",
+            Self::Proxy => "irsa-emu.dev/proxy",
         }
     }
 
@@ -59,6 +63,7 @@ impl Program {
         match self {
             Self::Webhook => "--webhook-binary",
             Self::Sidecar => "--sidecar-binary",
+            Self::Proxy => "--proxy-binary",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use irsa_emu_core::contract::DEFAULT_EMULATOR_IMAGE;
 
-use super::{OwnImage, Program};
+use super::{ImageError, OwnImage, Program};
 use crate::error::{Attempt, CliError};
 use crate::manifests::References;
 
@@ -112,16 +112,28 @@ async fn source(
 
 async fn build(program: Program, named: Option<PathBuf>) -> Result<OwnImage, CliError> {
     let attempted = || format!("making the image of {}", program.file_name());
-    let path = if let Some(path) = named {
-        path
-    } else {
-        let own = std::env::current_exe()
-            .and_then(|path| path.canonicalize())
-            .attempting(attempted)?;
-        own.with_file_name(program.file_name())
+    let path = match named {
+        Some(path) => path,
+        None => own_program()
+            .attempting(attempted)?
+            .with_file_name(program.file_name()),
     };
     let built = tokio::task::spawn_blocking(move || super::build(program, &path))
         .await
         .attempting(attempted)?;
     built.map_err(|error| CliError::hinted(attempted(), error))
+}
+
+/// Makes the image of the proxy: of this very program, unless another file of it is named.
+pub async fn proxy(named: Option<PathBuf>) -> Result<OwnImage, ImageError> {
+    let path = match named {
+        Some(path) => path,
+        None => own_program()?,
+    };
+    let built = tokio::task::spawn_blocking(move || super::build(Program::Proxy, &path)).await;
+    built.map_err(std::io::Error::other)?
+}
+
+fn own_program() -> std::io::Result<PathBuf> {
+    std::env::current_exe().and_then(|path| path.canonicalize())
 }

@@ -6,6 +6,8 @@
     reason = "a test fails by panicking, in its helpers, too; not every test file needs every helper"
 )]
 
+pub(crate) mod api;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -170,17 +172,21 @@ impl Outcome {
 fn serve(mut stream: UnixStream, home: &Path) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
-        let mut request = String::new();
-        if reader.read_line(&mut request).ok()? == 0 {
+        let request = read_request(&mut reader)?;
+        let mut words = request.split(' ');
+        let (method, path) = (words.next()?, words.next()?);
+        note(home, &format!("{method} {path}"));
+        if path.ends_with("/start") && path.starts_with("/exec/") {
+            // What a command in a container writes comes on the same connection, here nothing.
+            write!(
+                stream,
+                "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+            )
+            .ok()?;
             return None;
         }
-        let mut header = String::new();
-        while reader.read_line(&mut header).ok()? > 2 {
-            header.clear();
-        }
-        let path = request.split(' ').nth(1)?;
         let (status, body) = image(path, home).unwrap_or_else(|| {
-            let (status, text) = answer(path, home);
+            let (status, text) = answer(method, path, home);
             (status, text.into_bytes())
         });
         let length = body.len();
@@ -191,6 +197,36 @@ fn serve(mut stream: UnixStream, home: &Path) -> Option<()> {
         .ok()?;
         stream.write_all(&body).ok()?;
     }
+}
+
+/// Reads a request to its end, and answers its first line.
+pub(crate) fn read_request(reader: &mut impl BufRead) -> Option<String> {
+    let mut request = String::new();
+    if reader.read_line(&mut request).ok()? == 0 {
+        return None;
+    }
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        if reader.read_line(&mut header).ok()? <= 2 {
+            break;
+        }
+        let header = header.to_ascii_lowercase();
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    reader.read_exact(&mut vec![0; length]).ok()?;
+    Some(request)
+}
+
+/// Notes what the fake Docker is asked.
+fn note(home: &Path, line: &str) {
+    let log = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(home.join("docker.log"));
+    writeln!(log.expect("a log"), "{line}").expect("a line");
 }
 
 /// What is answered about images: there is one, if the file `image.tar` is there.
@@ -208,9 +244,15 @@ fn image(path: &str, home: &Path) -> Option<(&'static str, Vec<u8>)> {
     })
 }
 
-fn answer(path: &str, home: &Path) -> (&'static str, String) {
+fn answer(method: &str, path: &str, home: &Path) -> (&'static str, String) {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let of_container = path.strip_prefix("/containers/").unwrap_or_default();
     match path {
+        // Containers of irsa-emu itself are in a file of their own.
+        "/containers/json" if query.contains("role%3Dproxy") => (
+            "200 OK",
+            fs::read_to_string(home.join("proxies.json")).unwrap_or_else(|_| "[]".to_owned()),
+        ),
         "/version" => (
             "200 OK",
             r#"{"Version":"20.10.24","ApiVersion":"1.41","Arch":"amd64"}"#.to_owned(),
@@ -231,10 +273,20 @@ fn answer(path: &str, home: &Path) -> (&'static str, String) {
             };
             ("200 OK", shown)
         }
-        "/containers/c1/json" => (
-            "200 OK",
-            fs::read_to_string(home.join("container-c1.json")).unwrap_or_default(),
-        ),
+        _ if method == "DELETE" && of_container == "p1" => {
+            let _ = fs::remove_file(home.join("proxies.json"));
+            ("204 No Content", String::new())
+        }
+        _ if of_container.ends_with("/json") => {
+            let id = of_container.trim_end_matches("/json");
+            (
+                "200 OK",
+                fs::read_to_string(home.join(format!("container-{id}.json"))).unwrap_or_default(),
+            )
+        }
+        // Every command in a container fails.
+        _ if of_container.ends_with("/exec") => ("201 Created", r#"{"Id":"e1"}"#.to_owned()),
+        "/exec/e1/json" => ("200 OK", r#"{"Running":false,"ExitCode":1}"#.to_owned()),
         _ => ("404 Not Found", r#"{"message":"page not found"}"#.to_owned()),
     }
 }

@@ -61,7 +61,8 @@ pub(crate) fn port_forward_survives(world: &World) -> Result<()> {
     })
 }
 
-fn answers(address: &str) -> Result<()> {
+/// Asks for the emulator's health in plain HTTP.
+pub(crate) fn answers(address: &str) -> Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(b"GET /_localstack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

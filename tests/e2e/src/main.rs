@@ -13,6 +13,7 @@ mod churn;
 mod clusters;
 mod doctor;
 mod explain;
+mod host_port;
 mod hostile;
 mod identity;
 mod lifecycle;
@@ -63,6 +64,18 @@ const STEPS: &[Step] = &[
     (
         "a_support_bundle_has_no_secret",
         clusters::support_bundle_has_no_secret,
+    ),
+    (
+        "a_container_leads_a_port_to_a_cluster_that_publishes_none",
+        host_port::container_leads_to_the_emulator,
+    ),
+    (
+        "a_command_reaches_the_emulator_with_and_without_a_port",
+        host_port::commands_reach_the_emulator,
+    ),
+    (
+        "the_container_goes_with_the_install",
+        host_port::container_goes_with_the_install,
     ),
     ("two_ups_at_once_take_turns", clusters::two_ups_take_turns),
     (

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use irsa_emu_core::contract::EMULATOR_PORT;
 
-use super::super::surroundings::answers;
-use crate::checks::Surroundings;
 use crate::checks::engine::{Trouble, Verdict, fine};
-use crate::cluster::{port, provider};
+use crate::checks::{Remedy, Surroundings};
+use crate::cluster::host_way::HostWay;
+use crate::cluster::port;
+use crate::docker::Node;
 
 /// A name that LocalStack's makers publish for whoever runs it on this machine.
 const EDGE: &str = "test.localhost.localstack.cloud";
@@ -34,18 +35,45 @@ pub(super) async fn port_free(s: &Surroundings<'_>) -> Verdict {
             format!("{} --host-port 0", s.app.command("up")),
         ));
     }
-    let Some(port) = provider::emulator_port(nodes) else {
-        let fix = format!("{} && {}", s.app.command("down"), s.app.command("up"));
-        let message =
-            "the cluster publishes no port for the emulator, so that tools of this machine cannot reach it";
-        return Err(Trouble::warning(message, fix));
+    let way = s.host_way().await?;
+    let listens = match way {
+        Some(way) => port::answers(&format!("http://127.0.0.1:{}", way.port())).await,
+        None => false,
     };
-    if answers(&format!("http://127.0.0.1:{port}")).await {
-        fine(format!("port {port} of 127.0.0.1 is the emulator's"))
-    } else {
-        let message = format!("the node publishes port {port} of 127.0.0.1, but nobody listens there");
-        let node = nodes.first().map_or("", |node| node.name.as_str());
-        Err(Trouble::new(message, format!("docker restart {node}")))
+    judge_way(way, listens, nodes, |verb| s.app.command(verb))
+}
+
+/// `listens` tells whether the port takes a connection.
+fn judge_way(
+    way: Option<&HostWay>,
+    listens: bool,
+    nodes: &[Node],
+    command: impl Fn(&str) -> String,
+) -> Verdict {
+    match way {
+        None => {
+            let message = "the cluster publishes no port for the emulator, so that tools of this machine cannot reach it";
+            Err(Trouble::warning(message, command("up")))
+        }
+        Some(HostWay::Published(port)) if listens => {
+            fine(format!("port {port} of 127.0.0.1 is the emulator's"))
+        }
+        Some(HostWay::Published(port)) => {
+            let message = format!("the node publishes port {port} of 127.0.0.1, but nobody listens there");
+            let node = nodes.first().map_or("", |node| node.name.as_str());
+            Err(Trouble::new(message, format!("docker restart {node}")))
+        }
+        Some(HostWay::Proxy(proxy)) if proxy.running && listens => fine(format!(
+            "port {} of 127.0.0.1 leads to the emulator by the container {}",
+            proxy.spec.port, proxy.name
+        )),
+        Some(HostWay::Proxy(proxy)) => {
+            let message = format!(
+                "the container {} leads port {} of 127.0.0.1 to the emulator, but does not run",
+                proxy.name, proxy.spec.port
+            );
+            Err(Trouble::new(message, command("up")).mended_by(Remedy::Up))
+        }
     }
 }
 
@@ -133,6 +161,7 @@ fn judge_edge(addresses: &[IpAddr], endpoint: &str) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::docker::Proxy;
 
     #[test]
     fn a_proxy_must_leave_out_this_machine_and_the_cluster() {
@@ -163,6 +192,36 @@ mod tests {
             "{}",
             trouble.message
         );
+    }
+
+    #[test]
+    fn a_port_is_the_node_s_or_a_container_s_that_runs() {
+        let told = |way: Option<HostWay>, listens: bool| {
+            let nodes = [Node {
+                name: "node".into(),
+                ..Node::default()
+            }];
+            let verdict = judge_way(way.as_ref(), listens, &nodes, |verb| format!("irsa-emu {verb}"));
+            verdict.map(|_| ()).map_err(|trouble| trouble.fix)
+        };
+        let proxy = |running| {
+            Some(HostWay::Proxy(Proxy {
+                running,
+                ..Proxy::default()
+            }))
+        };
+        let published = || Some(HostWay::Published(4566));
+        let up = || Err("irsa-emu up".to_owned());
+        for (way, listens, expected) in [
+            (None, false, up()),
+            (published(), true, Ok(())),
+            (published(), false, Err("docker restart node".to_owned())),
+            (proxy(true), true, Ok(())),
+            (proxy(true), false, up()),
+            (proxy(false), true, up()),
+        ] {
+            assert_eq!(told(way, listens), expected);
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@ mod canary;
 mod forward;
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use irsa_emu_core::contract::{EMULATOR, EMULATOR_PORT, NAMESPACE, WEBHOOK};
 use irsa_emu_core::recipe::Recipe;
@@ -13,7 +12,6 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client};
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 pub(super) use self::canary::{CANARY, CANARY_NAMESPACE, PROBE};
@@ -25,9 +23,9 @@ use super::identity::Accounts;
 use super::report::Versions;
 use super::workload::Pods;
 use crate::app::App;
-use crate::cluster::Family;
-use crate::cluster::provider;
+use crate::cluster::host_way::HostWay;
 use crate::cluster::target::Cluster;
+use crate::cluster::{Family, port};
 use crate::docker::{Docker, DockerInfo, Node};
 use crate::error::{CliError, Hint};
 use crate::manifests::{PART_LABEL, Settings, recorded};
@@ -52,6 +50,7 @@ pub struct Surroundings<'x> {
     docker: OnceCell<Result<Docker, Trouble>>,
     docker_info: OnceCell<Result<DockerInfo, Trouble>>,
     nodes: OnceCell<Result<Vec<Node>, Trouble>>,
+    host_way: OnceCell<Result<Option<HostWay>, Trouble>>,
     cluster: OnceCell<Result<Cluster, Trouble>>,
     webhook: OnceCell<Result<Deployment, Trouble>>,
     registrations: OnceCell<Result<Vec<MutatingWebhookConfiguration>, Trouble>>,
@@ -81,6 +80,7 @@ impl<'x> Surroundings<'x> {
             docker: OnceCell::new(),
             docker_info: OnceCell::new(),
             nodes: OnceCell::new(),
+            host_way: OnceCell::new(),
             cluster: OnceCell::new(),
             webhook: OnceCell::new(),
             registrations: OnceCell::new(),
@@ -159,6 +159,19 @@ impl<'x> Surroundings<'x> {
         found.await.as_deref().map_err(Clone::clone)
     }
 
+    /// How this machine gets to the emulator, as Docker tells; `None` where no port of it does.
+    pub(super) async fn host_way(&self) -> Result<Option<&HostWay>, Trouble> {
+        let found = self.host_way.get_or_init(|| async {
+            let Some((family, name)) = self.containers() else {
+                return Ok(None);
+            };
+            let (nodes, docker) = (self.nodes().await?, self.docker().await?);
+            let way = HostWay::look(docker, &self.app.instance, &family.context(&name), nodes).await;
+            way.map_err(|error| Trouble::new(chain(&error), "docker ps --all"))
+        });
+        found.await.as_ref().map(Option::as_ref).map_err(Clone::clone)
+    }
+
     pub(super) async fn cluster(&self) -> Result<&Cluster, Trouble> {
         let found = self.cluster.get_or_init(|| async {
             self.app
@@ -220,15 +233,15 @@ impl<'x> Surroundings<'x> {
         if recorded.is_some() || self.containers().is_none() {
             return Ok(recorded);
         }
-        let port = provider::emulator_port(self.nodes().await.unwrap_or_default());
-        Ok(port.map(|port| format!("http://127.0.0.1:{port}")))
+        let way = self.host_way().await.unwrap_or_default();
+        Ok(way.map(|way| format!("http://127.0.0.1:{}", way.port())))
     }
 
     /// Where to ask the emulator from here: its port on this machine, else a way through the API server.
     pub(crate) async fn emulator(&self) -> Result<&str, Trouble> {
         let found = self.emulator.get_or_init(|| async {
             if let Some(url) = self.host_endpoint().await?
-                && answers(&url).await
+                && port::answers(&url).await
             {
                 return Ok(Endpoint { url, _forward: None });
             }
@@ -304,15 +317,6 @@ impl<'x> Surroundings<'x> {
         });
         found.await.as_deref().map_err(Clone::clone)
     }
-}
-
-/// Whether someone listens there.
-pub(super) async fn answers(url: &str) -> bool {
-    let Some(address) = url.strip_prefix("http://") else {
-        return false;
-    };
-    let connected = tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await;
-    matches!(connected, Ok(Ok(_)))
 }
 
 /// An error with its causes, in one line.

@@ -1,8 +1,9 @@
 //! `irsa-emu env`: what tools of this machine need to reach the emulator.
 
+mod exec;
 mod formats;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
@@ -13,7 +14,7 @@ use irsa_emu_core::contract::{DEFAULT_ACCOUNT, DEFAULT_REGION, EMULATOR_PORT};
 use self::formats::Facts;
 use crate::app::App;
 use crate::cluster::Family;
-use crate::cluster::provider::emulator_port;
+use crate::cluster::host_way::HostWay;
 use crate::cluster::target::Cluster;
 use crate::docker::Docker;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
@@ -30,6 +31,12 @@ pub struct EnvArgs {
     /// AWS account that tools act in [default: the oldest Recipe's]
     #[arg(long, value_name = "ACCOUNT", value_parser = options::account)]
     account: Option<String>,
+    /// Run the command behind `--` with the variables; where no port leads to the emulator, there is one while it runs
+    #[arg(long, requires = "command", conflicts_with = "output")]
+    exec: bool,
+    /// The command
+    #[arg(last = true, value_name = "COMMAND", requires = "exec")]
+    command: Vec<OsString>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,9 +53,61 @@ enum Format {
     Json,
 }
 
-/// Prints the variables.
+/// What is known of an install.
+struct Known {
+    cluster: Cluster,
+    /// The emulator's URL on this machine, where there is one.
+    endpoint: Option<String>,
+    region: String,
+    account: String,
+}
+
+impl Known {
+    fn facts(self, host_endpoint: String) -> Facts {
+        Facts {
+            context: self.cluster.context,
+            host_endpoint,
+            region: self.region,
+            account: self.account,
+        }
+    }
+}
+
+/// Prints the variables, or runs a command with them.
 pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
-    let EnvArgs { output, account } = args;
+    let EnvArgs {
+        output,
+        account,
+        exec,
+        command,
+    } = args;
+    let known = tokio::select! {
+        known = ask(account, app) => known?,
+        signal = app.signals.received() => return Err(CliError::interrupted("waiting", signal)),
+    };
+    if exec {
+        return exec::run(&command, known, app).await;
+    }
+    let endpoint = known.endpoint.clone().unwrap_or_else(|| {
+        app.printer.warn(&format!(
+            "no port of this machine leads to the emulator yet\n  next: {}",
+            app.command("port-forward")
+        ));
+        format!("http://127.0.0.1:{EMULATOR_PORT}")
+    });
+    let facts = known.facts(endpoint);
+    match output {
+        Format::Shell => app.printer.data(&facts.shell()),
+        Format::Dotenv => app.printer.data(&facts.dotenv()),
+        Format::Json => app.printer.data(&facts.json()),
+        Format::HelmValues => app.printer.data(HELM_VALUES),
+        Format::Github => to_github(&facts, app)?,
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// Asks the cluster of the install.
+async fn ask(account: Option<String>, app: &App) -> Result<Known, CliError> {
     let cluster = app.connect().await?;
     let attempted = || format!("asking the cluster of context `{}`", cluster.context);
     let recorded = recorded::read(&cluster.client).await.attempting(attempted)?;
@@ -65,29 +124,20 @@ pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
             .next("aws configure list"));
     }
     let endpoint = match recorded.host_endpoint {
-        Some(endpoint) => endpoint,
-        None => endpoint(app, &cluster).await,
+        Some(endpoint) => Some(endpoint),
+        None => in_docker(app, &cluster).await,
     };
-    let region = recorded.region.unwrap_or_else(|| DEFAULT_REGION.to_owned());
     // A tool that cannot ask for Recipes still gets to the emulator.
     let recipes = installed::list(&cluster.client).await.unwrap_or_default();
     let account = account
         .or_else(|| Some(recipes.into_iter().next()?.spec.account))
         .unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
-    let facts = Facts {
-        context: cluster.context,
-        host_endpoint: endpoint,
-        region,
+    Ok(Known {
+        endpoint,
+        region: recorded.region.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
         account,
-    };
-    match output {
-        Format::Shell => app.printer.data(&facts.shell()),
-        Format::Dotenv => app.printer.data(&facts.dotenv()),
-        Format::Json => app.printer.data(&facts.json()),
-        Format::HelmValues => app.printer.data(HELM_VALUES),
-        Format::Github => to_github(&facts, app)?,
-    }
-    Ok(ExitStatus::Ok)
+        cluster,
+    })
 }
 
 /// Appends to the files that the runner of GitHub Actions reads; elsewhere prints the lines.
@@ -124,18 +174,13 @@ fn append(path: &OsStr, text: &str) -> Result<(), CliError> {
         .attempting(|| format!("writing to {}", Path::new(path).display()))
 }
 
-/// The emulator's URL where `up` recorded none: from Docker, else what a port-forward would give.
-async fn endpoint(app: &App, cluster: &Cluster) -> String {
-    if let Some((family, name)) = Family::of_context(&cluster.context)
-        && let Ok(docker) = Docker::connect(app.runner.as_ref()).await
-        && let Ok(nodes) = docker.nodes(family, name).await
-        && let Some(port) = emulator_port(&nodes)
-    {
-        return format!("http://127.0.0.1:{port}");
-    }
-    app.printer.warn(&format!(
-        "no port of this machine leads to the emulator yet\n  next: {}",
-        app.command("port-forward")
-    ));
-    format!("http://127.0.0.1:{EMULATOR_PORT}")
+/// The emulator's URL where `up` recorded none, as Docker tells it.
+async fn in_docker(app: &App, cluster: &Cluster) -> Option<String> {
+    let (family, name) = Family::of_context(&cluster.context)?;
+    let docker = Docker::connect(app.runner.as_ref()).await.ok()?;
+    let nodes = docker.nodes(family, name).await.ok()?;
+    let way = HostWay::look(&docker, &app.instance, &cluster.context, &nodes).await;
+    way.ok()
+        .flatten()
+        .map(|way| format!("http://127.0.0.1:{}", way.port()))
 }

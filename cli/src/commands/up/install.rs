@@ -123,7 +123,7 @@ impl Up<'_> {
     }
 
     /// Remembers, before anything is applied, whether all that will be there is this run's.
-    async fn note_what_is_there(&self, cluster: &Cluster) -> Result<(), CliError> {
+    pub(super) async fn note_what_is_there(&self, cluster: &Cluster) -> Result<(), CliError> {
         if !matches!(self.made(), Made::Nothing) {
             return Ok(());
         }

@@ -10,6 +10,7 @@ mod install;
 pub(crate) mod options;
 mod place;
 mod plan;
+mod proxy;
 mod recipes;
 mod undo;
 
@@ -131,11 +132,13 @@ impl<'a> Up<'a> {
             .state()
             .hold("up", self.deadline(), app.progress.as_ref())
             .await?;
-        let place = self.place().await?;
+        let mut place = self.place().await?;
         // What comes now has no deadline of its own: a pull may hang, an API server may stall.
         let applied = tokio::time::timeout_at(self.deadline(), async {
             self.load(&place).await?;
-            self.apply(&place, base_credentials.as_ref()).await
+            let opened = self.open_host_port(&mut place).await?;
+            let applied = self.apply(&place, base_credentials.as_ref()).await?;
+            Ok::<_, CliError>(opened + applied)
         });
         let Ok(applied) = applied.await else {
             let why = format!(
@@ -147,6 +150,7 @@ impl<'a> Up<'a> {
         };
         let mut changes = applied?;
         self.wait(&place.cluster).await?;
+        self.mind_host_port(&place).await;
         changes += self.apply_recipes(&place.cluster, &recipes).await?;
         Ok((place, changes))
     }

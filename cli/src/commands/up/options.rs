@@ -50,9 +50,12 @@ pub struct UpArgs {
     pub(super) bundle: Option<PathBuf>,
     #[command(flatten)]
     pub(super) images: ImageArgs,
-    /// Port of 127.0.0.1 for the emulator, when a cluster is made; 0 takes any that is free [default: 4566]
+    /// Port of 127.0.0.1 that leads to the emulator; 0 takes any that is free [default: 4566]
     #[arg(long, value_name = "PORT")]
     pub(super) host_port: Option<u16>,
+    /// Static program of irsa-emu itself, for the container that leads a port to a cluster which publishes none
+    #[arg(long, value_name = "FILE")]
+    pub(super) proxy_binary: Option<PathBuf>,
     /// How long it may take, such as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = args::duration)]
     pub(super) timeout: Duration,

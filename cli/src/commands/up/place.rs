@@ -16,7 +16,10 @@ use crate::progress::seconds;
 pub(super) struct Place {
     pub(super) cluster: Cluster,
     pub(super) nodes: Option<(Docker, Vec<Node>)>,
+    /// The port of this machine that leads to the emulator.
     pub(super) host_port: Option<u16>,
+    /// The container that carries it there, where the nodes publish none.
+    pub(super) proxy: Option<String>,
     pub(super) sources: Sources,
     /// Whether the cluster comes and goes with the install.
     pub(super) is_own: bool,
@@ -72,18 +75,11 @@ impl Up<'_> {
             self.created(provider);
         }
         let nodes = nodes(&docker, provider).await?;
-        let host_port = emulator_port(&nodes);
-        if host_port.is_none() {
-            app.progress.warn(&format!(
-                "this cluster publishes no port for the emulator; in the cluster all works, and for this machine \
-there is `{}`",
-                app.command("port-forward")
-            ));
-        }
         Ok(Place {
             cluster,
+            host_port: emulator_port(&nodes),
             nodes: Some((docker, nodes)),
-            host_port,
+            proxy: None,
             sources,
             is_own: true,
         })
@@ -96,24 +92,8 @@ there is `{}`",
         if wanted == 0 {
             return port::any_free().attempting(|| attempted(0));
         }
-        // Of another machine's ports only its Docker can tell.
-        let Some(error) = (if docker.is_local() {
-            port::is_free(wanted).err()
-        } else {
-            None
-        }) else {
+        let Some(why) = taken(docker, wanted).await else {
             return Ok(wanted);
-        };
-        let container = docker
-            .port_owner(wanted)
-            .await
-            .ok()
-            .flatten()
-            .map(|name| format!("the container {name}"));
-        let owner = container.or_else(|| port::owner(wanted));
-        let why = match owner {
-            Some(owner) => format!("it is taken by {owner}"),
-            None => error.to_string(),
         };
         let next = format!("{} --host-port 0", self.app.command("up"));
         Err(CliError::because(ExitStatus::Failed, attempted(wanted), why)
@@ -185,6 +165,7 @@ cannot be put on them";
             cluster,
             nodes,
             host_port,
+            proxy: None,
             sources,
             is_own: false,
         })
@@ -244,6 +225,25 @@ cannot be put on them";
             }
         }
     }
+}
+
+/// Why a port is not free: who has it.
+pub(super) async fn taken(docker: &Docker, wanted: u16) -> Option<String> {
+    // Of another machine's ports only its Docker can tell.
+    if !docker.is_local() {
+        return None;
+    }
+    let error = port::is_free(wanted).err()?;
+    let container = docker
+        .port_owner(wanted)
+        .await
+        .ok()
+        .flatten()
+        .map(|name| format!("the container {name}"));
+    Some(match container.or_else(|| port::owner(wanted)) {
+        Some(owner) => format!("it is taken by {owner}"),
+        None => error.to_string(),
+    })
 }
 
 /// The containers of a cluster.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Up;
 use super::place::nodes;
 use super::recipes::Wanted;
-use crate::cluster::provider::{Provider, emulator_port};
+use crate::cluster::provider::Provider;
 use crate::cluster::target::{Cluster, require_safe};
 use crate::docker::{Docker, Node};
 use crate::error::{Attempt, CliError, ExitStatus};
@@ -140,8 +140,12 @@ impl Up<'_> {
                 }
             }
         }
+        let host_port = match docker {
+            Some(docker) => self.plan_host_port(&cluster.context, docker, nodes, plan).await?,
+            None => None,
+        };
         let attempted = || format!("asking the cluster of context `{}`", cluster.context);
-        let install = self.install(sources, Some(&cluster), emulator_port(nodes));
+        let install = self.install(sources, Some(&cluster), host_port);
         for manifest in install.manifests().attempting(attempted)? {
             match manifests::foresee(&cluster.client, &manifest)
                 .await
@@ -153,6 +157,25 @@ impl Up<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The port of this machine that would lead to the emulator.
+    async fn plan_host_port(
+        &self,
+        context: &str,
+        docker: &Docker,
+        nodes: &[Node],
+        plan: &mut Plan,
+    ) -> Result<Option<u16>, CliError> {
+        if nodes.is_empty() {
+            return Ok(None);
+        }
+        let way = self.way(context, docker, nodes).await?;
+        let (change, port) = self.foresee(docker, &way).await;
+        if let Some(change) = change {
+            plan.add(change, format!("container {}", way.container()));
+        }
+        Ok(port)
     }
 
     fn references(&self, sources: &Sources) -> Vec<String> {

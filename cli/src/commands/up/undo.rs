@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{Made, Up};
 use crate::cluster::kubeconfig::CurrentContexts;
+use crate::cluster::proxies::Proxies;
 use crate::cluster::target::Cluster;
 use crate::cluster::{Family, provider};
 use crate::manifests::removal;
@@ -73,12 +74,14 @@ impl Up<'_> {
         app.progress
             .step(&format!("removing what this run put into {}", cluster.context));
         let deadline = Instant::now() + PATIENCE;
-        let removed = removal::remove(&cluster.client, &app.instance, deadline, app.progress.as_ref()).await;
-        self.tell(
-            removed
-                .map(|gone| format!("{} objects are gone", gone.len()))
-                .map_err(anyhow::Error::from),
-        );
+        let removed = async {
+            let (client, instance) = (&cluster.client, &app.instance);
+            let gone = removal::remove(client, instance, deadline, app.progress.as_ref()).await?;
+            let proxies = Proxies::leaving(app.runner.as_ref(), instance, Some(&cluster.context)).await?;
+            proxies.remove().await?;
+            anyhow::Ok(format!("{} objects are gone", gone.len()))
+        };
+        self.tell(removed.await);
     }
 
     fn tell(&self, removed: anyhow::Result<String>) {

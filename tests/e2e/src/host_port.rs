@@ -1,0 +1,103 @@
+//! A cluster that publishes no port for the emulator, as one that others made: a container beside its nodes, and
+//! commands that bring a way of their own. The cluster of the run serves as such a one when it is named by its context
+//! and asked for a port that its node does not publish.
+
+use anyhow::{Result, ensure};
+
+use crate::clusters::answers;
+use crate::world::{CONTEXT, INSTANCE, Said, World};
+
+/// A port that no node publishes.
+const PORT: &str = "14601";
+/// The container that leads it to the cluster.
+const PROXY: &str = "irsa-emu-proxy-kind-irsa-emu-e2e";
+/// Asks the emulator as any tool would.
+const ASK: &str = "curl -sS --fail \"$AWS_ENDPOINT_URL/_localstack/health\"";
+
+pub(crate) fn container_leads_to_the_emulator(world: &World) -> Result<()> {
+    up(world, &[])?.code(0)?.says(PROXY)?;
+    let published = world
+        .program("docker", &["port", PROXY, "4566/tcp"])?
+        .code(0)?
+        .out;
+    ensure!(
+        published.trim() == format!("127.0.0.1:{PORT}"),
+        "published on {published}"
+    );
+    let rights =
+        "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}";
+    let rights = inspect(world, rights)?;
+    ensure!(rights == "65532:65532 true [ALL] [no-new-privileges]", "{rights}");
+    let address = format!("127.0.0.1:{PORT}");
+    answers(&address)?;
+    let before = inspect(world, "{{.Id}} {{.State.StartedAt}}")?;
+    up(world, &[])?.code(0)?.says("irsa-emu is unchanged")?;
+    ensure!(
+        inspect(world, "{{.Id}} {{.State.StartedAt}}")? == before,
+        "a second `up` did not leave the container alone"
+    );
+    let planned = ["--dry-run", "--detailed-exitcode"];
+    up(world, &planned)?.code(0)?.says("nothing to do")?;
+    world.program("docker", &["kill", PROXY])?.code(0)?;
+    world
+        .irsa_emu(&["--context", CONTEXT, "status"])?
+        .code(0)?
+        .says(&format!("the container {PROXY} does not run"))?;
+    up(world, &[])?.code(0)?;
+    answers(&address)
+}
+
+pub(crate) fn commands_reach_the_emulator(world: &World) -> Result<()> {
+    let exec =
+        |script: &str| world.irsa_emu(&["--context", CONTEXT, "env", "--exec", "--", "sh", "-c", script]);
+    let health = exec(ASK)?.code(0)?;
+    ensure!(health.out.contains("\"kms\""), "{}", health.out);
+    exec(&format!("case $AWS_ENDPOINT_URL in *:{PORT}) exit 7;; esac"))?.code(7)?;
+    // Without the container nobody listens there any more.
+    world.program("docker", &["rm", "--force", PROXY])?.code(0)?;
+    let health = exec(ASK)?.code(0)?;
+    ensure!(health.out.contains("\"kms\""), "{}", health.out);
+    exec("kill -TERM $$")?.code(143)?;
+    Ok(())
+}
+
+pub(crate) fn container_goes_with_the_install(world: &World) -> Result<()> {
+    up(world, &[])?.code(0)?;
+    let down = ["--context", CONTEXT, "down"];
+    world
+        .irsa_emu(&[&down[..], &["--dry-run"]].concat())?
+        .code(0)?
+        .says(&format!("container {PROXY}"))?;
+    world.irsa_emu(&down)?.code(0)?;
+    let label = format!("label=irsa-emu.dev/instance={INSTANCE}");
+    let role = "label=irsa-emu.dev/role=proxy";
+    let list = ["ps", "--all", "--quiet", "--filter", &label, "--filter", role];
+    let left = world.program("docker", &list)?.code(0)?.out;
+    ensure!(left.is_empty(), "containers left: {left}");
+    let images = ["images", "--quiet", "irsa-emu.dev/proxy"];
+    let left = world.program("docker", &images)?.code(0)?.out;
+    ensure!(left.is_empty(), "images left: {left}");
+    // For the steps that follow, as it was.
+    world.up()?.code(0)?;
+    Ok(())
+}
+
+/// `up` for the cluster as one that others made.
+fn up(world: &World, more: &[&str]) -> Result<Said> {
+    let image = &world.emulator_image;
+    let args = [
+        "--context",
+        CONTEXT,
+        "up",
+        "--emulator-image",
+        image,
+        "--host-port",
+        PORT,
+    ];
+    world.irsa_emu(&[&args[..], more].concat())
+}
+
+fn inspect(world: &World, format: &str) -> Result<String> {
+    let said = world.program("docker", &["inspect", "--format", format, PROXY])?;
+    Ok(said.code(0)?.out.trim().to_owned())
+}
