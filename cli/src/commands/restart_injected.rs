@@ -86,7 +86,7 @@ pub async fn run(args: RestartArgs, app: &App) -> Result<ExitStatus, CliError> {
         for (workload, pods) in &plan.workloads {
             app.progress.note(&line(workload, pods));
         }
-        let again = app.command("restart-injected");
+        let again = again(&args, app);
         prompt::confirm(
             &app.printer,
             args.yes,
@@ -104,6 +104,19 @@ pub async fn run(args: RestartArgs, app: &App) -> Result<ExitStatus, CliError> {
         }
     })?;
     Ok(ExitStatus::Ok)
+}
+
+/// The command line that means the same Pods.
+fn again(args: &RestartArgs, app: &App) -> String {
+    let mut line = app.command("restart-injected");
+    if !args.namespace.is_empty() {
+        line.push_str(" --namespace ");
+        line.push_str(&args.namespace.join(","));
+    }
+    if args.all {
+        line.push_str(" --all");
+    }
+    line
 }
 
 /// Looks for Pods to replace.

@@ -23,7 +23,7 @@ pub(crate) fn pods_without_identity_are_replaced(world: &World) -> Result<()> {
     world
         .irsa_emu(&restart)?
         .code(3)?
-        .says("restart-injected --yes")?;
+        .says(&format!("--namespace {NAMESPACE} --yes"))?;
     world
         .irsa_emu(&[&restart[..], &["--yes"]].concat())?
         .code(0)?
