@@ -5,7 +5,7 @@ use std::time::Duration;
 use irsa_emu_core::contract::{EMULATOR, EMULATOR_PORT, NAMESPACE, WEBHOOK, WEBHOOK_CONFIGURATION};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Pod};
+use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, Event, Pod, PodSpec};
 use kube::api::{ListParams, LogParams};
 use kube::{Api, Client};
 use tokio::time::Instant;
@@ -137,10 +137,11 @@ async fn deployment(client: &Client, name: &str) -> Result<Option<Pending>, kube
     else {
         return Ok(None);
     };
-    let (why, hopeless) = match pod_trouble(client, name).await? {
-        Some(trouble) => trouble,
-        None => (incomplete, false),
+    let trouble = match &found {
+        Some(deployment) => pod_trouble(client, name, deployment).await?,
+        None => None,
     };
+    let (why, hopeless) = trouble.unwrap_or((incomplete, false));
     Ok(Some(Pending {
         what: name.to_owned(),
         why,
@@ -180,13 +181,17 @@ pub fn incomplete(deployment: &Deployment) -> Option<String> {
 }
 
 /// What keeps the Pods of a part from running, and whether that is hopeless.
-async fn pod_trouble(client: &Client, part: &str) -> Result<Option<(String, bool)>, kube::Error> {
+async fn pod_trouble(
+    client: &Client,
+    part: &str,
+    deployment: &Deployment,
+) -> Result<Option<(String, bool)>, kube::Error> {
     let params = ListParams::default().labels(&format!("{PART_LABEL}={part}"));
     let mut pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE)
         .list(&params)
         .await?
         .items;
-    pods.retain(|pod| pod.metadata.deletion_timestamp.is_none());
+    pods.retain(|pod| pod.metadata.deletion_timestamp.is_none() && is_of(pod, deployment));
     pods.sort_by(|a, b| a.metadata.creation_timestamp.cmp(&b.metadata.creation_timestamp));
     let Some(newest) = pods.last() else {
         return last_event(client, part)
@@ -194,11 +199,10 @@ async fn pod_trouble(client: &Client, part: &str) -> Result<Option<(String, bool
             .map(|why| why.map(|why| (why, false)));
     };
     let name = newest.metadata.name.as_deref().unwrap_or_default();
-    if let Some((why, hopeless)) = trouble_of(newest) {
-        let log = if has_ended(newest) {
-            last_words(client, name).await
-        } else {
-            None
+    if let Some((why, hopeless)) = trouble_of(newest, part == EMULATOR) {
+        let log = match log_of_the_end(newest) {
+            Some(log) => last_words(client, name, log).await,
+            None => None,
         };
         return Ok(Some((
             log.map_or(why.clone(), |log| format!("{why}; its log ends: {log}")),
@@ -208,20 +212,43 @@ async fn pod_trouble(client: &Client, part: &str) -> Result<Option<(String, bool
     Ok(last_event(client, name).await?.map(|why| (why, false)))
 }
 
-fn has_ended(pod: &Pod) -> bool {
-    let containers = pod
-        .status
-        .iter()
-        .flat_map(|status| status.container_statuses.iter().flatten());
-    containers
-        .into_iter()
-        .any(|container| container.restart_count > 0)
+/// Whether a Pod runs the programs that a Deployment wants now. What keeps an earlier one from running is told no more.
+fn is_of(pod: &Pod, deployment: &Deployment) -> bool {
+    let programs = |spec: Option<&PodSpec>| {
+        let containers = spec.map(|spec| spec.containers.as_slice()).unwrap_or_default();
+        let program = |container: &Container| (container.image.clone(), container.args.clone());
+        containers.iter().map(program).collect::<Vec<_>>()
+    };
+    let wanted = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.spec.as_ref());
+    programs(pod.spec.as_ref()) == programs(wanted)
+}
+
+/// Where the container of a Pod wrote what it said last before it ended: as the one that is there now, or the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LogOf {
+    This,
+    Previous,
+}
+
+/// Where the last words of a container are that has ended.
+fn log_of_the_end(pod: &Pod) -> Option<LogOf> {
+    let status = pod.status.as_ref()?;
+    status.container_statuses.iter().flatten().find_map(|container| {
+        let state = container.state.as_ref();
+        if state.is_some_and(|state| state.terminated.is_some()) {
+            return Some(LogOf::This);
+        }
+        (container.restart_count > 0).then_some(LogOf::Previous)
+    })
 }
 
 /// The last line that the container of a Pod wrote before it ended.
-async fn last_words(client: &Client, pod: &str) -> Option<String> {
+async fn last_words(client: &Client, pod: &str, log: LogOf) -> Option<String> {
     let params = LogParams {
-        previous: true,
+        previous: log == LogOf::Previous,
         tail_lines: Some(1),
         limit_bytes: Some(1000),
         ..LogParams::default()
@@ -234,19 +261,26 @@ async fn last_words(client: &Client, pod: &str) -> Option<String> {
 }
 
 /// What a Pod itself tells of its trouble.
-fn trouble_of(pod: &Pod) -> Option<(String, bool)> {
+fn trouble_of(pod: &Pod, is_emulator: bool) -> Option<(String, bool)> {
     let status = pod.status.as_ref()?;
     for container in status.container_statuses.iter().flatten() {
         let ended = [&container.state, &container.last_state]
             .into_iter()
             .flatten()
             .find_map(|state| state.terminated.as_ref());
-        if ended.is_some_and(|ended| ended.exit_code == LICENCE_EXIT) {
+        if is_emulator && ended.is_some_and(|ended| ended.exit_code == LICENCE_EXIT) {
             let why = format!(
                 "the image {} needs a licence (LocalStack's exit code 55)",
                 container.image
             );
             return Some((why, true));
+        }
+        let now = container
+            .state
+            .as_ref()
+            .and_then(|state| state.terminated.as_ref());
+        if let Some(now) = now.filter(|now| now.exit_code != 0) {
+            return Some((format!("it ended with exit code {}", now.exit_code), false));
         }
         if let Some(why) = waiting(container) {
             let ended = ended
@@ -405,20 +439,49 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_of_an_earlier_template_is_told_apart() {
+        let spec =
+            |image: &str, args: &[&str]| json!({"containers": [{"name": "c", "image": image, "args": args}]});
+        let pod: Pod = serde_json::from_value(json!({"spec": spec("img:1", &["--a"])})).unwrap();
+        let deployment = |spec: Value| -> Deployment {
+            serde_json::from_value(json!({"spec": {"selector": {}, "template": {"spec": spec}}})).unwrap()
+        };
+        assert!(is_of(&pod, &deployment(spec("img:1", &["--a"]))));
+        assert!(!is_of(&pod, &deployment(spec("img:2", &["--a"]))));
+        assert!(!is_of(&pod, &deployment(spec("img:1", &["--b"]))));
+    }
+
+    #[test]
     fn a_missing_licence_is_hopeless_whatever_the_state_is_called() {
         let ended = json!({ "terminated": { "exitCode": 55 } });
         let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 10s" } });
         for status in [container(&ended, &json!({})), container(&waiting, &ended)] {
-            let (why, hopeless) = trouble_of(&pod(&status)).unwrap();
+            let (why, hopeless) = trouble_of(&pod(&status), true).unwrap();
             assert_eq!(why, "the image img:1 needs a licence (LocalStack's exit code 55)");
             assert!(hopeless);
+            let (why, hopeless) = trouble_of(&pod(&status), false).unwrap();
+            assert!(why.contains("exit code 55") && !hopeless, "{why}");
         }
+    }
+
+    #[test]
+    fn the_last_words_are_in_the_log_of_the_container_that_ended() {
+        let log = |state: &Value, restarts: i32| {
+            let mut status = container(state, &json!({}));
+            status["containerStatuses"][0]["restartCount"] = restarts.into();
+            log_of_the_end(&pod(&status))
+        };
+        let ended = json!({ "terminated": { "exitCode": 1 } });
+        assert_eq!(log(&ended, 0), Some(LogOf::This));
+        assert_eq!(log(&ended, 3), Some(LogOf::This));
+        assert_eq!(log(&json!({ "waiting": {} }), 3), Some(LogOf::Previous));
+        assert_eq!(log(&json!({ "running": {} }), 0), None);
     }
 
     #[test]
     fn an_image_that_cannot_be_pulled_is_named() {
         let waiting = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "no such host" } });
-        let trouble = trouble_of(&pod(&container(&waiting, &json!({}))));
+        let trouble = trouble_of(&pod(&container(&waiting, &json!({}))), true);
         assert_eq!(
             trouble,
             Some(("ImagePullBackOff (img:1): no such host".to_owned(), false))
@@ -428,10 +491,10 @@ mod tests {
     #[test]
     fn a_container_that_ends_again_and_again_tells_its_exit_code() {
         let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 10s" } });
-        let trouble = trouble_of(&pod(&container(
-            &waiting,
-            &json!({ "terminated": { "exitCode": 2 } }),
-        )));
+        let trouble = trouble_of(
+            &pod(&container(&waiting, &json!({ "terminated": { "exitCode": 2 } }))),
+            true,
+        );
         assert_eq!(
             trouble,
             Some(("CrashLoopBackOff, last exit code 2".to_owned(), false))
@@ -441,8 +504,8 @@ mod tests {
     #[test]
     fn a_pod_that_just_begins_has_no_trouble() {
         let waiting = json!({ "waiting": { "reason": "ContainerCreating" } });
-        assert_eq!(trouble_of(&pod(&container(&waiting, &json!({})))), None);
-        assert_eq!(trouble_of(&pod(&json!({}))), None);
+        assert_eq!(trouble_of(&pod(&container(&waiting, &json!({}))), true), None);
+        assert_eq!(trouble_of(&pod(&json!({})), true), None);
     }
 
     #[test]
@@ -451,7 +514,7 @@ mod tests {
             { "type": "PodScheduled", "status": "False", "message": "0/1 nodes are available" },
         ] });
         assert_eq!(
-            trouble_of(&pod(&status)),
+            trouble_of(&pod(&status), true),
             Some(("0/1 nodes are available".to_owned(), false))
         );
     }

@@ -13,6 +13,7 @@ mod churn;
 mod clusters;
 mod doctor;
 mod explain;
+mod faults;
 mod host_port;
 mod hostile;
 mod identity;
@@ -52,6 +53,14 @@ const STEPS: &[Step] = &[
     (
         "a_cluster_that_differs_is_told_and_not_touched",
         clusters::difference_is_told,
+    ),
+    (
+        "an_emulator_without_its_licence_is_told",
+        faults::broken_emulator_is_told,
+    ),
+    (
+        "a_webhook_that_does_not_come_up_is_told",
+        faults::broken_webhook_is_told,
     ),
     (
         "images_are_saved_and_loaded_where_they_lack",

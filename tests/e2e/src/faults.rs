@@ -1,0 +1,59 @@
+//! Images that do not run: what `up` says of them, and that the next `up` mends it.
+
+use anyhow::{Result, ensure};
+
+use crate::world::World;
+
+/// An image whose program ends as LocalStack does without its licence.
+const BROKEN: &str = "testbed/e2e-broken:1";
+/// What it says before.
+const LAST_WORDS: &str = "License activation failed! No credentials were found in the environment.";
+
+pub(crate) fn broken_emulator_is_told(world: &World) -> Result<()> {
+    make_image(world)?;
+    let args = ["up", "--emulator-image", BROKEN, "--timeout", "60s"];
+    world
+        .irsa_emu(&args)?
+        .code(1)?
+        .says("waiting cannot help:")?
+        .says("55")?
+        .says("needs a licence")?
+        .says("next: irsa-emu up --name irsa-emu-e2e --emulator-image")?;
+    world.up()?.code(0)?;
+    Ok(())
+}
+
+/// Old replicas serve on while the new ones do not come up.
+pub(crate) fn broken_webhook_is_told(world: &World) -> Result<()> {
+    make_image(world)?;
+    world.load(BROKEN)?;
+    let args = world.up_args(&["--webhook-image", BROKEN, "--timeout", "20s"]);
+    let said = world.irsa_emu(&args)?;
+    ensure!(
+        [Some(1), Some(124)].contains(&said.code),
+        "{:?}: {}",
+        said.code,
+        said.err
+    );
+    said.says("irsa-emu-webhook")?.says(LAST_WORDS)?;
+    world.irsa_emu(&["doctor", "--only", "wh-dryrun"])?.code(0)?;
+    world.up()?.code(0)?;
+    Ok(())
+}
+
+fn make_image(world: &World) -> Result<()> {
+    let docker = |args: &[&str]| -> Result<String> { Ok(world.program("docker", args)?.code(0)?.out) };
+    let container = docker(&["create", &world.sdk_image])?;
+    let container = container.trim();
+    let script = format!("print('{LAST_WORDS}', flush=True); raise SystemExit(55)");
+    let entrypoint = serde_json::json!(["python3", "-c", script]);
+    docker(&[
+        "commit",
+        "--change",
+        &format!("ENTRYPOINT {entrypoint}"),
+        container,
+        BROKEN,
+    ])?;
+    docker(&["rm", container])?;
+    Ok(())
+}
