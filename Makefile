@@ -12,7 +12,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test setup build man lint fmt clippy doc deny boundaries unit e2e bench fuzz clean
+.PHONY: help demo test setup build man lint fmt clippy doc deny boundaries unit e2e bench record fuzz clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -64,6 +64,9 @@ bench: setup build ## Sizes, planning in process, and the real servers under loa
 	cargo bench --locked --quiet -p irsa-emu-webhook --bench review
 	$(STATIC) --release -p irsa-emu-bench
 	@eval "$$($(TESTBED) env)" && PATH="$(BIN):$$PATH" tests/bench/run
+
+record: setup build ## docs/recorded-run.md: what a user sees from no cluster to none again, and how long it takes
+	@eval "$$($(TESTBED) env)" && PATH="$(BIN):$$PATH" tests/record/run
 
 fuzz: ## Each fuzz target for FUZZ_SECONDS (60)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz@$(CARGO_FUZZ_VERSION)

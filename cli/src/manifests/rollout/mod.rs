@@ -1,0 +1,254 @@
+//! Whether what was applied works, and what stands in its way if not.
+
+mod trouble;
+
+use std::time::Duration;
+
+use irsa_emu_core::contract::{EMULATOR, EMULATOR_PORT, NAMESPACE, WEBHOOK, WEBHOOK_CONFIGURATION};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client};
+use tokio::time::Instant;
+
+use super::PART_LABEL;
+use crate::cluster::ready::POLL;
+use crate::progress::Progress;
+
+/// How long one look at the cluster may take.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// How long one answer of the emulator may take.
+const EMULATOR_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Something that does not work yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// What.
+    pub what: String,
+    /// Why, as far as the cluster tells.
+    pub why: String,
+    /// Whether waiting cannot help.
+    pub hopeless: bool,
+}
+
+impl std::fmt::Display for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+/// The parts that must work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// All that an install with an emulator has.
+    WebhookAndEmulator,
+    /// What an install for real AWS has.
+    Webhook,
+}
+
+/// Waits until everything works. Answers, at the deadline or when there is no hope, what does not.
+pub async fn wait(
+    client: &Client,
+    parts: Parts,
+    deadline: Instant,
+    progress: &dyn Progress,
+) -> Result<(), Vec<Pending>> {
+    loop {
+        let pending = match tokio::time::timeout(PATIENCE, pending(client, parts)).await {
+            Ok(Ok(pending)) if pending.is_empty() => return Ok(()),
+            Ok(Ok(pending)) => pending,
+            Err(_) => {
+                let why = format!("no answer within {} s", PATIENCE.as_secs());
+                vec![Pending {
+                    what: "API server".to_owned(),
+                    why,
+                    hopeless: false,
+                }]
+            }
+            Ok(Err(error)) => {
+                vec![Pending {
+                    what: "API server".to_owned(),
+                    why: error.to_string(),
+                    hopeless: false,
+                }]
+            }
+        };
+        if Instant::now() >= deadline || pending.iter().any(|pending| pending.hopeless) {
+            return Err(pending);
+        }
+        let text: Vec<String> = pending.iter().map(ToString::to_string).collect();
+        progress.detail(&text.join("; "));
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// What does not work yet.
+pub async fn pending(client: &Client, parts: Parts) -> Result<Vec<Pending>, kube::Error> {
+    let (webhook, registered, emulator) = tokio::try_join!(webhook(client), registration(client), async {
+        match parts {
+            Parts::WebhookAndEmulator => emulator(client).await,
+            Parts::Webhook => Ok(None),
+        }
+    },)?;
+    Ok([webhook, emulator, registered].into_iter().flatten().collect())
+}
+
+/// The webhook, and none of its earlier Pods: one that ends still answers for some seconds, with the settings that it had.
+async fn webhook(client: &Client) -> Result<Option<Pending>, kube::Error> {
+    if let Some(pending) = deployment(client, WEBHOOK).await? {
+        return Ok(Some(pending));
+    }
+    let params = ListParams::default().labels(&format!("{PART_LABEL}={WEBHOOK}"));
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE)
+        .list_metadata(&params)
+        .await?;
+    let ending = pods
+        .items
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_some())
+        .count();
+    Ok((ending > 0).then(|| Pending {
+        what: WEBHOOK.to_owned(),
+        why: format!("{ending} earlier Pod(s) still answer"),
+        hopeless: false,
+    }))
+}
+
+async fn emulator(client: &Client) -> Result<Option<Pending>, kube::Error> {
+    let (deployed, ready) = tokio::try_join!(deployment(client, EMULATOR), emulator_ready(client))?;
+    if deployed.is_some() || ready {
+        return Ok(deployed);
+    }
+    Ok(Some(Pending {
+        what: EMULATOR.to_owned(),
+        why: "it answers, but its READY stage is not completed".to_owned(),
+        hopeless: false,
+    }))
+}
+
+async fn deployment(client: &Client, name: &str) -> Result<Option<Pending>, kube::Error> {
+    let found = Api::<Deployment>::namespaced(client.clone(), NAMESPACE)
+        .get_opt(name)
+        .await?;
+    let Some(incomplete) = found
+        .as_ref()
+        .map_or(Some("it does not exist".to_owned()), incomplete)
+    else {
+        return Ok(None);
+    };
+    let trouble = match &found {
+        Some(deployment) => trouble::of_pods(client, name, deployment).await?,
+        None => None,
+    };
+    let (why, hopeless) = trouble.unwrap_or((incomplete, false));
+    Ok(Some(Pending {
+        what: name.to_owned(),
+        why,
+        hopeless,
+    }))
+}
+
+/// Why a Deployment is not rolled out; `None` when it is.
+#[must_use]
+pub fn incomplete(deployment: &Deployment) -> Option<String> {
+    let wanted = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
+    let status = deployment.status.clone().unwrap_or_default();
+    if status.observed_generation.unwrap_or_default() < deployment.metadata.generation.unwrap_or_default() {
+        return Some("its newest version has not been seen by the cluster".to_owned());
+    }
+    let count = |number: Option<i32>| number.unwrap_or_default();
+    if count(status.updated_replicas) < wanted {
+        return Some(format!(
+            "{} of {wanted} Pods are made",
+            count(status.updated_replicas)
+        ));
+    }
+    if count(status.replicas) > count(status.updated_replicas) {
+        return Some("a Pod of the version before is still there".to_owned());
+    }
+    if count(status.available_replicas) < wanted {
+        return Some(format!(
+            "{} of {wanted} Pods are ready",
+            count(status.available_replicas)
+        ));
+    }
+    None
+}
+
+async fn registration(client: &Client) -> Result<Option<Pending>, kube::Error> {
+    let found = Api::<MutatingWebhookConfiguration>::all(client.clone())
+        .get_opt(WEBHOOK_CONFIGURATION)
+        .await?;
+    let why = match found.map(|found| found.webhooks.unwrap_or_default()) {
+        None => "the webhook has not registered itself",
+        Some(webhooks) if webhooks.is_empty() => "it names no webhook",
+        Some(webhooks) if webhooks.iter().any(|hook| hook.client_config.ca_bundle.is_none()) => {
+            "it has no CA"
+        }
+        Some(_) => return Ok(None),
+    };
+    let what = format!("MutatingWebhookConfiguration {WEBHOOK_CONFIGURATION}");
+    Ok(Some(Pending {
+        what,
+        why: why.to_owned(),
+        hopeless: false,
+    }))
+}
+
+/// Whether the emulator says that it is ready, asked through the API server.
+pub async fn emulator_ready(client: &Client) -> Result<bool, kube::Error> {
+    let path =
+        format!("/api/v1/namespaces/{NAMESPACE}/services/{EMULATOR}:{EMULATOR_PORT}/proxy/_localstack/init");
+    let request = hyper::http::Request::get(path)
+        .body(Vec::new())
+        .map_err(kube::Error::HttpError)?;
+    // Not reachable, not found, not JSON, too slow: all of these mean not ready.
+    let answer = tokio::time::timeout(EMULATOR_PATIENCE, client.request::<serde_json::Value>(request)).await;
+    let answer = answer.ok().and_then(Result::ok);
+    let completed = answer
+        .as_ref()
+        .and_then(|answer| answer.pointer("/completed/READY"));
+    Ok(completed.and_then(serde_json::Value::as_bool).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn deployment(generation: i64, status: &Value) -> Deployment {
+        let object = json!({
+            "metadata": { "generation": generation },
+            "spec": { "replicas": 1, "selector": {}, "template": {} },
+            "status": status,
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn a_rollout_is_complete_only_when_the_newest_pod_alone_is_available() {
+        let done = json!({
+            "observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1,
+        });
+        assert_eq!(incomplete(&deployment(2, &done)), None);
+        assert!(
+            incomplete(&deployment(3, &done))
+                .unwrap()
+                .contains("newest version")
+        );
+        let with = |key: &str, value: i32| {
+            let mut status = done.clone();
+            status[key] = value.into();
+            incomplete(&deployment(2, &status)).unwrap()
+        };
+        assert_eq!(with("updatedReplicas", 0), "0 of 1 Pods are made");
+        assert_eq!(with("replicas", 2), "a Pod of the version before is still there");
+        assert_eq!(with("availableReplicas", 0), "0 of 1 Pods are ready");
+    }
+}
