@@ -162,7 +162,10 @@ fn split(text: &str) -> Vec<String> {
         }
     }
     parts.retain(|part| {
-        let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        // A directive (`%YAML 1.1`) stands before the line that begins its document.
+        let says = |line: &str| {
+            !line.trim().is_empty() && !line.trim_start().starts_with('#') && !line.starts_with('%')
+        };
         part.lines().any(says)
     });
     parts
@@ -190,6 +193,7 @@ mod tests {
             ("kind: List\nitems:\n- kind: A\n- kind: B\n", vec!["A", "B"]),
             (r#"{"kind":"PodList","items":[{"kind":"A"}]}"#, vec!["A"]),
             ("kind: AccessList\nspec: {}\n", vec!["AccessList"]),
+            ("%YAML 1.1\n---\nkind: A\n", vec!["A"]),
             ("", vec![]),
         ] {
             assert_eq!(kinds(text), expected, "{text}");

@@ -89,7 +89,8 @@ impl ConfigFile {
         let Some(nodes) = list(&mut value, "nodes") else {
             return value;
         };
-        let is_server = |node: &Value| node["role"] == "control-plane";
+        // A node that says nothing is a control plane (kind's own default).
+        let is_server = |node: &Value| matches!(node["role"].as_str(), None | Some("" | "control-plane"));
         let at = nodes.iter().position(is_server).unwrap_or_else(|| {
             nodes.insert(0, json!({"role": "control-plane"}));
             0
@@ -208,6 +209,13 @@ mod tests {
             assert_eq!(made["nodes"][0]["role"], "control-plane", "{made}");
             assert_eq!(made["nodes"][0]["extraPortMappings"][0]["hostPort"], 1);
         }
+    }
+
+    #[test]
+    fn a_node_without_a_role_is_a_control_plane() {
+        let made = file("nodes: [{role: worker}, {image: i}]\n").for_kind("x", 1);
+        assert_eq!(made["nodes"].as_array().map(Vec::len), Some(2), "{made}");
+        assert_eq!(made["nodes"][1]["extraPortMappings"][0]["hostPort"], 1);
     }
 
     #[test]

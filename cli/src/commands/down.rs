@@ -319,8 +319,9 @@ async fn objects(args: &DownArgs, app: &App, proxies: &Proxies) -> Result<ExitSt
             take_away(proxies).await?;
             app.progress
                 .done(&format!("{} objects are gone; the cluster stays", gone.len()));
-            mind_injected(args, &cluster, app).await?;
-            removal(context.clone(), [gone, proxies.titles()].concat()).answer(app, "")
+            let minded = mind_injected(args, &cluster, app).await;
+            let answered = removal(context.clone(), [gone, proxies.titles()].concat()).answer(app, "");
+            minded.and(answered)
         }
         Err(error @ RemovalError::Left(_)) => {
             let attempted = format!("{} within {}", attempted(), seconds(args.timeout));

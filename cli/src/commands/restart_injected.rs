@@ -169,18 +169,35 @@ pub(crate) async fn carry_out(
         error.next(next)
     };
     let since = Instant::now();
+    let (mut begun, mut first_error) = (Vec::new(), None);
     for workload in plan.workloads.keys() {
         progress.step(&format!("replacing the Pods of {}", workload.title()));
-        let begun = replace::begin(&cluster.client, workload, deadline, progress).await;
-        begun.map_err(|error| failed(workload, error))?;
+        match replace::begin(&cluster.client, workload, deadline, progress).await {
+            Ok(()) => begun.push(workload),
+            // The others are none the worse for it.
+            Err(error) => {
+                let error = failed(workload, error);
+                progress.failed();
+                if first_error.is_none() {
+                    first_error = Some(error);
+                } else {
+                    progress.warn(&error.render());
+                }
+            }
+        }
     }
     let Some(deadline) = deadline else {
-        progress.done("begun");
-        return Ok(());
+        if first_error.is_none() {
+            progress.done("begun");
+        }
+        return first_error.map_or(Ok(()), Err);
     };
-    for workload in plan.workloads.keys() {
+    for workload in begun {
         let done = replace::wait(&cluster.client, workload, deadline, progress).await;
         done.map_err(|error| failed(workload, error))?;
+    }
+    if let Some(error) = first_error {
+        return Err(error);
     }
     progress.done(&format!("done in {}", seconds(since.elapsed())));
     Ok(())

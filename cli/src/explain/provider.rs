@@ -6,6 +6,7 @@ use irsa_emu_core::role_arn::RoleArn;
 
 use super::findings::Finding;
 use super::world::{Providers, World};
+use crate::recipe::wiring::shell_quoted;
 
 /// The state of providers of which nobody was asked.
 pub(super) const NOT_ASKED: &str = "not-asked";
@@ -96,13 +97,16 @@ asks. On AWS it would have to exist",
         let mut delete = String::new();
         if let Some(listed) = self.found.client_ids(&arn) {
             client_ids.extend(listed.iter().cloned());
-            delete =
-                format!("{iam} delete-open-id-connect-provider --open-id-connect-provider-arn {arn} && ");
+            delete = format!(
+                "{iam} delete-open-id-connect-provider --open-id-connect-provider-arn {} && ",
+                shell_quoted(&arn)
+            );
         }
-        let client_ids: Vec<String> = client_ids.into_iter().collect();
+        // Whoever may annotate a ServiceAccount must not choose what others paste into their shell.
+        let client_ids: Vec<String> = client_ids.iter().map(|id| shell_quoted(id)).collect();
         format!(
-            "eval \"$(irsa-emu env)\" && {delete}{iam} create-open-id-connect-provider --url https://{} --client-id-list {}",
-            self.issuer,
+            "eval \"$(irsa-emu env)\" && {delete}{iam} create-open-id-connect-provider --url {} --client-id-list {}",
+            shell_quoted(&format!("https://{}", self.issuer)),
             client_ids.join(" ")
         )
     }

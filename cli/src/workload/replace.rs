@@ -1,7 +1,5 @@
 //! Replaces the Pods of a workload, and waits until the new ones are at work.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -27,6 +25,12 @@ pub enum ReplaceError {
     /// The API server refused, or does not answer.
     #[error(transparent)]
     Kube(#[from] kube::Error),
+    /// A `PodDisruptionBudget` forbids it now.
+    #[error("{0}")]
+    Budget(String),
+    /// A Deployment that is paused does not replace its Pods.
+    #[error("it is paused; `kubectl rollout resume` lets it go on")]
+    Paused,
     /// Not in time; what was waited for.
     #[error("not done in time: {0}")]
     Late(String),
@@ -62,24 +66,56 @@ pub async fn begin(
     progress: &dyn Progress,
 ) -> Result<(), ReplaceError> {
     let object = read(client, workload).await?;
+    if object.pointer("/spec/paused") == Some(&Value::Bool(true)) {
+        return Err(ReplaceError::Paused);
+    }
+    let before = pods(client, workload, &object).await?;
     match Means::of(&object) {
-        Means::Rollout => restart(client, workload).await?,
+        Means::Rollout => {
+            restart(client, workload).await?;
+            for name in stuck(workload.kind, &object, &before) {
+                progress.detail(&format!("evicting Pod {}/{name}", workload.namespace));
+                evict(client, workload, &name, deadline).await?;
+            }
+        }
         Means::Delete => {
-            for pod in pods(client, workload, &object).await? {
-                let name = pod.metadata.name.unwrap_or_default();
+            for pod in before {
+                let (name, uid) = (
+                    pod.metadata.name.unwrap_or_default(),
+                    pod.metadata.uid.unwrap_or_default(),
+                );
+                let others = ready(&pods(client, workload, &object).await?, &uid);
                 progress.detail(&format!("evicting Pod {}/{name}", workload.namespace));
                 evict(client, workload, &name, deadline).await?;
                 let Some(deadline) = deadline else { continue };
-                let uid = pod.metadata.uid.unwrap_or_default();
+                // Those that are to be evicted yet may be ready only then.
+                let enough = wanted(&object).min(others + 1);
                 until(deadline, progress, async || {
                     let now = pods(client, workload, &object).await?;
-                    Ok(not_replaced(&now, &uid, wanted(&object)))
+                    Ok(not_replaced(&now, &uid, enough))
                 })
                 .await?;
             }
         }
     }
     Ok(())
+}
+
+/// Pods that a StatefulSet would wait for instead of replacing them: it does not go on past one that is not Ready, which one
+/// without its identity may never be (Kubernetes on `StatefulSet`, "Forced rollback").
+fn stuck(kind: WorkloadKind, object: &Value, pods: &[Pod]) -> Vec<String> {
+    let parallel = object
+        .pointer("/spec/podManagementPolicy")
+        .and_then(Value::as_str)
+        == Some("Parallel");
+    let partition = object.pointer("/spec/updateStrategy/rollingUpdate/partition");
+    let parted = partition.and_then(Value::as_i64).unwrap_or_default() > 0;
+    if kind != WorkloadKind::StatefulSet || parallel || parted {
+        return Vec::new();
+    }
+    let is_stuck = |pod: &&Pod| pod.metadata.deletion_timestamp.is_none() && !is_ready(pod);
+    let stuck = pods.iter().filter(is_stuck);
+    stuck.filter_map(|pod| pod.metadata.name.clone()).collect()
 }
 
 /// Waits until the Pods of a workload are those of its newest template, and at work.
@@ -182,7 +218,7 @@ async fn evict(
                 tokio::time::sleep(POLL).await;
             }
             Err(kube::Error::Api(refused)) if refused.code == 429 => {
-                return Err(ReplaceError::Late(format!("Pod {name}: {}", refused.message)));
+                return Err(ReplaceError::Budget(format!("Pod {name}: {}", refused.message)));
             }
             Err(error) => return Err(error.into()),
         }
@@ -208,12 +244,16 @@ fn not_replaced(pods: &[Pod], evicted: &str, wanted: usize) -> Option<String> {
     {
         return Some("the Pod before is still there".to_owned());
     }
-    let ready: BTreeSet<_> = pods
-        .iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod))
-        .map(|pod| pod.metadata.name.as_deref())
-        .collect();
-    (ready.len() < wanted).then(|| format!("{} of {wanted} Pods are ready", ready.len()))
+    let ready = ready(pods, evicted);
+    (ready < wanted).then(|| format!("{ready} of {wanted} Pods are ready"))
+}
+
+/// How many Pods are ready, one of them left out.
+fn ready(pods: &[Pod], but: &str) -> usize {
+    let counts = |pod: &&Pod| {
+        pod.metadata.deletion_timestamp.is_none() && pod.metadata.uid.as_deref() != Some(but) && is_ready(pod)
+    };
+    pods.iter().filter(counts).count()
 }
 
 fn is_ready(pod: &Pod) -> bool {
@@ -313,13 +353,31 @@ mod tests {
         assert_eq!(incomplete(StatefulSet, &parted), None);
     }
 
+    fn pod(name: &str, uid: &str, ready: &str) -> Pod {
+        serde_json::from_value(json!({"metadata": {"name": name, "uid": uid},
+            "status": {"conditions": [{"type": "Ready", "status": ready}]}}))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_stateful_set_is_helped_past_pods_that_are_not_ready() {
+        let pods = [pod("a-0", "0", "True"), pod("a-1", "1", "False")];
+        let stuck = |kind, spec: Value| stuck(kind, &json!({ "spec": spec }), &pods);
+        assert_eq!(stuck(WorkloadKind::StatefulSet, json!({})), ["a-1"]);
+        assert!(
+            stuck(
+                WorkloadKind::StatefulSet,
+                json!({"podManagementPolicy": "Parallel"})
+            )
+            .is_empty()
+        );
+        let parted = json!({"updateStrategy": {"rollingUpdate": {"partition": 1}}});
+        assert!(stuck(WorkloadKind::StatefulSet, parted).is_empty());
+        assert!(stuck(WorkloadKind::Deployment, json!({})).is_empty());
+    }
+
     #[test]
     fn an_evicted_pod_is_replaced_when_as_many_are_ready_as_are_wanted() {
-        let pod = |name: &str, uid: &str, ready: &str| -> Pod {
-            serde_json::from_value(json!({"metadata": {"name": name, "uid": uid},
-                "status": {"conditions": [{"type": "Ready", "status": ready}]}}))
-            .unwrap()
-        };
         let lacking = |pods: &[Pod]| not_replaced(pods, "old", 1);
         assert!(lacking(&[pod("a-0", "old", "True")]).is_some(), "it still ends");
         assert!(lacking(&[]).is_some());

@@ -167,11 +167,12 @@ impl Up<'_> {
     }
 
     /// The user's own configuration of the cluster.
-    fn cluster_config(&self, family: Family) -> Result<Option<ConfigFile>, CliError> {
+    pub(super) fn cluster_config(&self, provider: &dyn Provider) -> Result<Option<ConfigFile>, CliError> {
         let Some(path) = self.args.cluster_config.clone() else {
             return Ok(None);
         };
-        let config = ConfigFile::read(path).and_then(|config| config.require(family).map(|()| config));
+        let config =
+            ConfigFile::read(path).and_then(|config| config.require(family(provider)).map(|()| config));
         let config = config.map_err(|error| {
             let attempted = "reading the configuration of the cluster";
             CliError::new(ExitStatus::Usage, attempted, error).next("irsa-emu up --help")
@@ -179,10 +180,14 @@ impl Up<'_> {
         Ok(Some(config))
     }
 
-    pub(super) async fn create(&self, provider: &dyn Provider, port: u16) -> Result<(), CliError> {
+    pub(super) async fn create(
+        &self,
+        provider: &dyn Provider,
+        port: u16,
+        config: Option<&ConfigFile>,
+    ) -> Result<(), CliError> {
         let (app, title) = (self.app, provider.title());
         let attempted = format!("creating the {title}");
-        let config = self.cluster_config(family(provider))?;
         app.progress.step(&attempted);
         let before = app.kubeconfigs().remember_current();
         app.state().begin().attempting(|| attempted.clone())?;
@@ -190,7 +195,7 @@ impl Up<'_> {
         let wanted = Wanted {
             host_port: port,
             node_image: self.args.node_image.as_deref(),
-            config: config.as_ref(),
+            config,
             timeout: self.args.timeout,
         };
         let on_step = |step: &str| app.progress.detail(step);

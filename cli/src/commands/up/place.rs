@@ -48,6 +48,13 @@ impl Up<'_> {
             .require()
             .map_err(|error| CliError::hinted("finding what makes the cluster", error))?;
         let found = self.settled(provider, &docker).await?;
+        // Before anything is made or deleted, so that a file or a program that is missing costs nothing.
+        let config = self.cluster_config(provider)?;
+        let sources = if found.is_empty() {
+            None
+        } else {
+            Some(self.images.sources().await?)
+        };
         let replaced = self.replace_if_different(provider, &found).await?;
         let there = !found.is_empty() && !replaced;
         let port = if there {
@@ -55,8 +62,10 @@ impl Up<'_> {
         } else {
             Some(self.free_port(&docker).await?)
         };
-        // Before anything is made, so that a program that is missing costs nothing.
-        let sources = self.images.sources().await?;
+        let sources = match sources {
+            Some(sources) => sources,
+            None => self.images.sources().await?,
+        };
         let state = if there { "is there" } else { "is not there yet" };
         app.progress.done(&format!(
             "Docker {}, {} {state}",
@@ -66,7 +75,7 @@ impl Up<'_> {
         match port {
             Some(port) => {
                 self.mind_host().await;
-                self.create(provider, port).await?;
+                self.create(provider, port, config.as_ref()).await?;
             }
             None => self.reuse(provider, &docker, &found).await?,
         }

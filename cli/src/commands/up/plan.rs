@@ -92,6 +92,7 @@ impl Up<'_> {
         provider
             .require()
             .map_err(|error| CliError::hinted("finding what makes the cluster", error))?;
+        self.cluster_config(provider)?;
         let found = nodes(&docker, provider).await?;
         if found.is_empty() {
             plan.add("create", provider.title());

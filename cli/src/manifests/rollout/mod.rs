@@ -8,8 +8,9 @@ use irsa_emu_core::contract::{EMULATOR, EMULATOR_PORT, NAMESPACE, WEBHOOK, WEBHO
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
+use kube::api::{ListParams, ObjectMeta};
 use kube::{Api, Client};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::PART_LABEL;
@@ -20,6 +21,8 @@ use crate::progress::Progress;
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How long one answer of the emulator may take.
 const EMULATOR_PATIENCE: Duration = Duration::from_secs(3);
+/// How long after its grace period a Pod that ends may still answer.
+const OVER: Duration = Duration::from_secs(5);
 
 /// Something that does not work yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,16 +106,24 @@ async fn webhook(client: &Client) -> Result<Option<Pending>, kube::Error> {
     let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE)
         .list_metadata(&params)
         .await?;
+    let now = OffsetDateTime::now_utc().unix_timestamp();
     let ending = pods
         .items
         .iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_some())
+        .filter(|pod| still_ends(&pod.metadata, now))
         .count();
     Ok((ending > 0).then(|| Pending {
         what: WEBHOOK.to_owned(),
         why: format!("{ending} earlier Pod(s) still answer"),
         hopeless: false,
     }))
+}
+
+/// Whether a Pod ends, and may still answer. One whose node is gone stays in its end for ever, and answers nobody.
+fn still_ends(pod: &ObjectMeta, now: i64) -> bool {
+    // The time of the deletion is that of the end of the grace period.
+    let until = pod.deletion_timestamp.as_ref().map(|time| time.0.as_second());
+    until.is_some_and(|until| now <= until + OVER.as_secs().cast_signed())
 }
 
 async fn emulator(client: &Client) -> Result<Option<Pending>, kube::Error> {
@@ -229,6 +240,15 @@ mod tests {
             "status": status,
         });
         serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn a_pod_that_never_gets_to_its_end_is_not_waited_for() {
+        let pod = |meta: Value| serde_json::from_value::<ObjectMeta>(meta).unwrap();
+        let ending = pod(json!({ "deletionTimestamp": "1970-01-01T00:01:40Z" }));
+        assert!(still_ends(&ending, 90) && still_ends(&ending, 105));
+        assert!(!still_ends(&ending, 106));
+        assert!(!still_ends(&pod(json!({})), 90));
     }
 
     #[test]
