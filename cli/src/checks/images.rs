@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::try_join_all;
 use irsa_emu_core::contract::EMULATOR;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Container, Node};
+use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine};
 use super::surroundings::chain;
 use super::{Remedy, Surroundings};
-use crate::manifests::settings::argument;
+use crate::manifests::settings::{argument, container};
 
 pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
     vec![Check {
@@ -108,17 +108,6 @@ async fn as_nodes_tell(s: &Surroundings<'_>, wanted: &[String]) -> Verdict {
 fn short(image: &str) -> String {
     let image = image.strip_prefix("docker.io/").unwrap_or(image);
     image.strip_prefix("library/").unwrap_or(image).to_owned()
-}
-
-fn container(deployment: &Deployment) -> Option<&Container> {
-    deployment
-        .spec
-        .as_ref()?
-        .template
-        .spec
-        .as_ref()?
-        .containers
-        .first()
 }
 
 /// The image of a Deployment's first container.

@@ -92,7 +92,8 @@ impl Settings {
     }
 }
 
-fn container(deployment: &Deployment) -> Option<&Container> {
+/// The program of a Deployment of ours: its first container.
+pub(crate) fn container(deployment: &Deployment) -> Option<&Container> {
     deployment
         .spec
         .as_ref()?

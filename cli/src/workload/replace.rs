@@ -58,7 +58,7 @@ impl Means {
 }
 
 /// Begins to replace the Pods of a workload. Where its controller does not do it, each Pod is evicted, which minds
-/// `PodDisruptionBudget`s; with a deadline, after the one before has a successor that is Ready.
+/// `PodDisruptionBudget`s; with a deadline, the next one only when the successor of this one is Ready, too.
 pub async fn begin(
     client: &Client,
     workload: &Workload,
