@@ -11,6 +11,7 @@ mod health;
 mod keeper;
 mod leader;
 mod metrics;
+mod one_object;
 mod sts;
 mod target;
 mod telemetry;

@@ -90,7 +90,11 @@ fn own_rules(backend: &Backend) -> Vec<PolicyRule> {
         rule("", &["configmaps"], &["list", "watch"]),
         rule("coordination.k8s.io", &["leases"], &["create"]),
         named(
-            rule("coordination.k8s.io", &["leases"], &["get", "patch"]),
+            rule(
+                "coordination.k8s.io",
+                &["leases"],
+                &["get", "list", "watch", "patch"],
+            ),
             &[KEEPER_LEASE],
         ),
     ];

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use irsa_emu_core::contract::{
     EXCLUDED_NAMESPACES, FIELD_MANAGER, INJECTION_DISABLED, INJECTION_ENFORCE, INJECTION_LABEL,
     INSTANCE_LABEL, NAMESPACE_NAME_LABEL, SKIP_LABEL, WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_NAME,
@@ -15,14 +14,13 @@ use irsa_emu_core::reach::system_accounts;
 use irsa_emu_core::rules::RecipeRules;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::args::Settings;
 use crate::directory::Directory;
 use crate::health::Readiness;
+use crate::one_object::{self, Followed};
 use crate::tls::Certificates;
 
 /// What no watch tells is put right after this at the latest.
@@ -31,7 +29,7 @@ const REPEAT: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The registration as the cluster has it; `None` where there is none.
-pub(crate) type Registered = watch::Receiver<Option<Arc<MutatingWebhookConfiguration>>>;
+pub(crate) type Registered = Followed<MutatingWebhookConfiguration>;
 
 /// Follows the registration. The future drives the watch and never ends.
 pub(crate) fn follow(
@@ -40,31 +38,7 @@ pub(crate) fn follow(
     Registered,
     impl Future<Output = anyhow::Result<()>> + Send + 'static,
 ) {
-    let (publish, registered) = watch::channel(None);
-    let only = watcher::Config::default().fields(&format!("metadata.name={WEBHOOK_CONFIGURATION}"));
-    let events = watcher(Api::<MutatingWebhookConfiguration>::all(client.clone()), only).default_backoff();
-    let following = async move {
-        let mut events = events.boxed();
-        let mut listed = None;
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(watcher::Event::Init) => listed = None,
-                Ok(watcher::Event::InitApply(found)) => listed = Some(Arc::new(found)),
-                Ok(watcher::Event::InitDone) => {
-                    publish.send_replace(listed.take());
-                }
-                Ok(watcher::Event::Apply(found)) => {
-                    publish.send_replace(Some(Arc::new(found)));
-                }
-                Ok(watcher::Event::Delete(_)) => {
-                    publish.send_replace(None);
-                }
-                Err(error) => tracing::warn!(%error, "watching the registration"),
-            }
-        }
-        anyhow::bail!("the watch of the registration ended")
-    };
-    (registered, following)
+    one_object::follow(Api::all(client.clone()), WEBHOOK_CONFIGURATION)
 }
 
 /// Keeps this replica ready while the registration trusts the certificate that it serves.
