@@ -187,6 +187,8 @@ pub fn variable_of(arg: &Arg, verbs: &[&str]) -> Option<String> {
         ["images", _] | ["render" | "inject"] if long.ends_with("-image") || long.ends_with("-binary") => &[],
         // What an install is, is the same for all that make one or decide as one.
         ["render" | "inject"] if is_of_install(long) => &[],
+        // The doctor looks at the port that `up` takes.
+        ["doctor"] if long == "host-port" => &[],
         // `recipe NAME` is short for `recipe apply NAME`.
         ["recipe", "apply"] => &["recipe"],
         _ if long == "output" && is_common_output(arg) => &[],
@@ -231,6 +233,7 @@ mod tests {
             (&[][..], "context", "IRSA_EMU_CONTEXT"),
             (&["up"], "context", "IRSA_EMU_CONTEXT"),
             (&["up"], "host-port", "IRSA_EMU_HOST_PORT"),
+            (&["doctor"], "host-port", "IRSA_EMU_HOST_PORT"),
             (&["up"], "issuer-alias", "IRSA_EMU_ISSUER_ALIAS"),
             (&["up"], "output", "IRSA_EMU_OUTPUT"),
             (&["recipe", "list"], "output", "IRSA_EMU_OUTPUT"),

@@ -402,3 +402,41 @@ fn a_command_is_named_behind_two_hyphens_and_takes_no_format() {
         assert!(stderr.starts_with("error: "), "{args:?}: {stderr}");
     }
 }
+
+#[test]
+fn before_there_is_a_cluster_the_doctor_looks_at_the_port_that_up_would_open() {
+    let context = Context::new();
+    context.fake_docker();
+    context.write("containers.json", "[]");
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("its address").port().to_string();
+    let check = |args: &[&str], variables: &[(&str, &str)]| {
+        let all = [&["doctor", "--only", "host-port-free", "-o", "json"], args].concat();
+        let outcome = context.run_with(variables, &all);
+        let report: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+        let found = report["checks"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|check| check["id"] == "host-port-free")
+            .cloned()
+            .expect("the check");
+        let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+        (text("result"), text("message"))
+    };
+    let (result, message) = check(&["--host-port", &port], &[]);
+    assert_eq!(result, "error");
+    assert!(
+        message.starts_with(&format!("port {port} of 127.0.0.1 is not free")),
+        "{message}"
+    );
+    assert_eq!(check(&[], &[("IRSA_EMU_HOST_PORT", &port)]).0, "error");
+    assert_eq!(check(&["--host-port", "0"], &[]).0, "ok");
+    // A cluster that somebody else made publishes what it publishes.
+    let named = ["--host-port", port.as_str(), "--context", "kind-nowhere"];
+    assert_eq!(check(&named, &[]).0, "skipped");
+    context.write("irsa-emu.yaml", &format!("emulator: {{hostPort: {port}}}\n"));
+    assert_eq!(check(&[], &[]).0, "error");
+    drop(taken);
+    assert_eq!(check(&[], &[]).0, "ok");
+}

@@ -95,12 +95,14 @@ fn an_older_kubernetes_gets_no_native_sidecars_and_real_aws_no_emulator() {
 #[test]
 fn manifests_get_what_the_webhook_gives_their_pods() {
     let context = project(&[("app.yaml", APP)]);
-    let out = context.run(&["inject", "-f", "app.yaml", "-n", "shop"]);
+    // Named, as what stands beside the program differs from build to build.
+    let sidecar = &IMAGES[2..];
+    let out = context.run(&[&["inject", "-f", "app.yaml", "-n", "shop"], sidecar].concat());
     assert_eq!(out.code, Some(0), "{}", out.stderr);
     insta::assert_snapshot!("injected", out.stdout);
     insta::assert_snapshot!("injected_said", out.stderr);
     std::fs::write(context.path("again.yaml"), &out.stdout).expect("the folder can be written to");
-    let again = context.run(&["inject", "-f", "again.yaml", "-n", "shop"]);
+    let again = context.run(&[&["inject", "-f", "again.yaml", "-n", "shop"], sidecar].concat());
     assert_eq!(again.stdout, out.stdout, "what has it already stays as it is");
 }
 
@@ -166,7 +168,9 @@ fn a_recipe_of_the_file_counts() {
 region: eu-west-1\n  inject:\n  - match: {namespace: shop, serviceAccount: app}\n    env: {OWN: '1'}\n",
         ),
     ]);
-    let out = context.run(&["inject", "-f", "app.yaml", "-n", "shop"]);
+    // Named, as what stands beside the program differs from build to build.
+    let sidecar = &IMAGES[2..];
+    let out = context.run(&[&["inject", "-f", "app.yaml", "-n", "shop"], sidecar].concat());
     assert_eq!(out.code, Some(0), "{}", out.stderr);
     assert!(out.stdout.contains("name: OWN"), "{}", out.stdout);
 }

@@ -86,7 +86,10 @@ pub const KEYS: &[Key] = &[
     of(INSTALL, "aws.stsEndpoint", "sts_endpoint"),
     shaped(Shape::Switch, of(INSTALL, "aws.sessionTags", "session_tags")),
     of(IMAGES, "emulator.image", "emulator_image"),
-    shaped(Shape::Number, of(UP, "emulator.hostPort", "host_port")),
+    shaped(
+        Shape::Number,
+        of(&["up", "doctor"], "emulator.hostPort", "host_port"),
+    ),
     of(INSTALL, "emulator.region", "region"),
     of(&["env"], "emulator.accountId", "account"),
     of(IMAGES, "webhook.image", "webhook_image"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use irsa_emu_core::contract::EMULATOR_PORT;
 
-use crate::checks::engine::{Trouble, Verdict, fine};
+use crate::checks::engine::{Trouble, Verdict, fine, nothing};
 use crate::checks::{Remedy, Surroundings};
 use crate::cluster::host_way::HostWay;
 use crate::cluster::port;
@@ -21,19 +21,14 @@ const DIRECT: [&str; 4] = ["127.0.0.1", "localhost", ".svc", ".cluster.local"];
 pub(super) async fn port_free(s: &Surroundings<'_>) -> Verdict {
     let nodes = s.nodes().await?;
     if nodes.is_empty() {
-        let Err(error) = port::is_free(EMULATOR_PORT) else {
-            return fine(format!("port {EMULATOR_PORT} of 127.0.0.1 is free"));
+        return match (&s.app.context, s.host_port) {
+            // A cluster that irsa-emu does not create publishes what it publishes.
+            (Some(context), _) => nothing(format!(
+                "no node of the cluster of {context} runs as a container of this machine"
+            )),
+            (None, 0) => fine("a new cluster publishes any port that is free"),
+            (None, wanted) => is_free(s, wanted).await,
         };
-        let container = s.docker().await?.port_owner(EMULATOR_PORT).await.ok().flatten();
-        let owner = container
-            .map(|name| format!("the container {name}"))
-            .or_else(|| port::owner(EMULATOR_PORT))
-            .map_or_else(|| error.to_string(), |owner| format!("it is taken by {owner}"));
-        let message = format!("port {EMULATOR_PORT} of 127.0.0.1 is not free: {owner}");
-        return Err(Trouble::new(
-            message,
-            format!("{} --host-port 0", s.app.command("up")),
-        ));
     }
     let way = s.host_way().await?;
     let listens = match way {
@@ -41,6 +36,23 @@ pub(super) async fn port_free(s: &Surroundings<'_>) -> Verdict {
         None => false,
     };
     judge_way(way, listens, nodes, |verb| s.app.command(verb))
+}
+
+/// Whether a new cluster can publish this port.
+async fn is_free(s: &Surroundings<'_>, wanted: u16) -> Verdict {
+    let Err(error) = port::is_free(wanted) else {
+        return fine(format!("port {wanted} of 127.0.0.1 is free"));
+    };
+    let container = s.docker().await?.port_owner(wanted).await.ok().flatten();
+    let owner = container
+        .map(|name| format!("the container {name}"))
+        .or_else(|| port::owner(wanted))
+        .map_or_else(|| error.to_string(), |owner| format!("it is taken by {owner}"));
+    let message = format!("port {wanted} of 127.0.0.1 is not free: {owner}");
+    Err(Trouble::new(
+        message,
+        format!("{} --host-port 0", s.app.command("up")),
+    ))
 }
 
 /// `listens` tells whether the port takes a connection.

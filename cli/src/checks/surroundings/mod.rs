@@ -47,6 +47,8 @@ pub struct Surroundings<'x> {
     /// Install and flags.
     pub(super) app: &'x App,
     pub(super) scope: Scope,
+    /// Port of 127.0.0.1 that a new cluster would publish; 0 is any that is free.
+    pub(super) host_port: u16,
     docker: OnceCell<Result<Docker, Trouble>>,
     docker_info: OnceCell<Result<DockerInfo, Trouble>>,
     nodes: OnceCell<Result<Vec<Node>, Trouble>>,
@@ -77,6 +79,7 @@ impl<'x> Surroundings<'x> {
         Self {
             app,
             scope,
+            host_port: EMULATOR_PORT,
             docker: OnceCell::new(),
             docker_info: OnceCell::new(),
             nodes: OnceCell::new(),
@@ -92,6 +95,13 @@ impl<'x> Surroundings<'x> {
             probe_made: AtomicBool::new(false),
             emulator: OnceCell::new(),
         }
+    }
+
+    /// The same, for a new cluster that would publish this port of 127.0.0.1.
+    #[must_use]
+    pub fn with_host_port(mut self, host_port: u16) -> Self {
+        self.host_port = host_port;
+        self
     }
 
     /// The versions of what was asked.

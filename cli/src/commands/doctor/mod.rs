@@ -5,6 +5,7 @@ mod fix;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use irsa_emu_core::contract::EMULATOR_PORT;
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -46,6 +47,9 @@ pub struct DoctorArgs {
     /// What makes the exit code 1
     #[arg(long, value_name = "RESULT", default_value = "error")]
     fail_on: FailOn,
+    /// Port of 127.0.0.1 that `up` would open, while the cluster does not exist; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value_t = EMULATOR_PORT)]
+    host_port: u16,
     #[command(flatten)]
     mending: MendingArgs,
 }
@@ -138,6 +142,7 @@ pub async fn run(args: DoctorArgs, app: &App) -> Result<ExitStatus, CliError> {
         wanted: &wanted,
         app,
         scope: args.scope.scope(),
+        host_port: args.host_port,
         fail_on: args.fail_on,
     };
     let since = Instant::now();
@@ -198,6 +203,7 @@ struct Doctor<'a, 'x> {
     wanted: &'a [&'a Check<Surroundings<'x>>],
     app: &'x App,
     scope: Scope,
+    host_port: u16,
     fail_on: FailOn,
 }
 
@@ -208,7 +214,7 @@ impl Doctor<'_, '_> {
         progress.step("asking machine, cluster, webhook and emulator");
         loop {
             // What was found in the round before may be what is different now.
-            let surroundings = Surroundings::new(self.app, self.scope.clone());
+            let surroundings = Surroundings::new(self.app, self.scope.clone()).with_host_port(self.host_port);
             let begun = |id: &str| tracing::debug!(id, "check begins");
             let outcomes = engine::run(self.wanted, &surroundings, &begun).await;
             surroundings.clean().await;
