@@ -42,7 +42,7 @@ pub(crate) fn webhook_rolls(world: &World) -> Result<()> {
 /// outlive it by the SDK's own retries.
 pub(crate) fn emulator_restarts(world: &World) -> Result<()> {
     let counts = while_clients_call(world, "restart", || {
-        world.delete_emulator_pod()?;
+        world.restart_emulator()?;
         wait_for(world, "localstack")
     })?;
     for (delivery, counts) in DELIVERIES.iter().zip(&counts) {

@@ -8,23 +8,24 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::world::{CONTEXT, HOST_PORT, INSTANCE, World, eventually, run, text_at};
+use crate::world::{CONTEXT, INSTANCE, World, eventually, run, text_at};
 
 /// Name of the install whose creation is killed.
 const KILLED: &str = "irsa-emu-e2e-killed";
 
 pub(crate) fn difference_is_told(world: &World) -> Result<()> {
-    let args = world.up_args(&["--host-port", "14600"]);
+    let (own, other) = (&world.host_port, &world.spare_port);
+    let args = world.up_args(&["--host-port", other]);
     world
         .irsa_emu(&args)?
         .code(3)?
-        .says(&format!("host port: - {HOST_PORT}  + 14600"))?;
-    let args = world.up_args(&["--host-port", "14600", "--recreate", "--dry-run"]);
+        .says(&format!("host port: - {own}  + {other}"))?;
+    let args = world.up_args(&["--host-port", other, "--recreate", "--dry-run"]);
     world
         .irsa_emu(&args)?
         .code(0)?
         .says(&format!("recreate kind cluster {INSTANCE}"))?;
-    let args = world.up_args(&["--host-port", HOST_PORT, "--dry-run", "--detailed-exitcode"]);
+    let args = world.up_args(&["--host-port", own, "--dry-run", "--detailed-exitcode"]);
     world.irsa_emu(&args)?.code(0)?.says("nothing to do")?;
     Ok(())
 }
@@ -55,7 +56,7 @@ pub(crate) fn port_forward_survives(world: &World) -> Result<()> {
     BufReader::new(forward.0.stdout.take().context("its stdout")?).read_line(&mut url)?;
     let address = url.trim().trim_start_matches("http://").to_owned();
     answers(&address)?;
-    world.delete_emulator_pod()?;
+    world.restart_emulator()?;
     eventually("the emulator answers through the same port", 60, || {
         answers(&address)
     })
@@ -97,7 +98,7 @@ pub(crate) fn support_bundle_has_no_secret(world: &World) -> Result<()> {
 }
 
 pub(crate) fn two_ups_take_turns(world: &World) -> Result<()> {
-    let args = world.up_args(&["--host-port", HOST_PORT]);
+    let args = world.up_args(&["--host-port", &world.host_port]);
     let mut first = Running::start(&mut world.irsa_emu_command(INSTANCE, &args))?;
     let second = world.irsa_emu(&args)?.code(0)?;
     ensure!(first.0.wait()?.success(), "the first `up` failed");
@@ -111,7 +112,7 @@ pub(crate) fn two_ups_take_turns(world: &World) -> Result<()> {
 
 pub(crate) fn killed_apply_is_taken_up_again(world: &World) -> Result<()> {
     world.irsa_emu(&["down", "--keep-cluster"])?.code(0)?;
-    let args = world.up_args(&["--host-port", HOST_PORT]);
+    let args = world.up_args(&["--host-port", &world.host_port]);
     kill_when(&mut world.irsa_emu_command(INSTANCE, &args), "created Service")?;
     world.up()?.code(0)?;
     let deployment = world.get(&["deployment", "-n", "irsa-emu", "irsa-emu-webhook"])?;

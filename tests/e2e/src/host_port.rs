@@ -1,34 +1,29 @@
 //! A cluster that publishes no port for the emulator, as one that others made: a container beside its nodes, and
 //! commands that bring a way of their own. The cluster of the run serves as such a one when it is named by its context
-//! and asked for a port that its node does not publish.
+//! and asked for the spare port, which its node does not publish.
 
 use anyhow::{Result, ensure};
 
 use crate::clusters::answers;
 use crate::world::{CONTEXT, INSTANCE, Said, World};
 
-/// A port that no node publishes.
-const PORT: &str = "14601";
 /// The container that leads it to the cluster.
 const PROXY: &str = "irsa-emu-proxy-kind-irsa-emu-e2e";
 /// Asks the emulator as any tool would.
 const ASK: &str = "curl -sS --fail \"$AWS_ENDPOINT_URL/_localstack/health\"";
 
 pub(crate) fn container_leads_to_the_emulator(world: &World) -> Result<()> {
+    let address = format!("127.0.0.1:{}", world.spare_port);
     up(world, &[])?.code(0)?.says(PROXY)?;
     let published = world
         .program("docker", &["port", PROXY, "4566/tcp"])?
         .code(0)?
         .out;
-    ensure!(
-        published.trim() == format!("127.0.0.1:{PORT}"),
-        "published on {published}"
-    );
+    ensure!(published.trim() == address, "published on {published}");
     let rights =
         "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}";
     let rights = inspect(world, rights)?;
     ensure!(rights == "65532:65532 true [ALL] [no-new-privileges]", "{rights}");
-    let address = format!("127.0.0.1:{PORT}");
     answers(&address)?;
     let before = inspect(world, "{{.Id}} {{.State.StartedAt}}")?;
     up(world, &[])?.code(0)?.says("irsa-emu is unchanged")?;
@@ -52,7 +47,11 @@ pub(crate) fn commands_reach_the_emulator(world: &World) -> Result<()> {
         |script: &str| world.irsa_emu(&["--context", CONTEXT, "env", "--exec", "--", "sh", "-c", script]);
     let health = exec(ASK)?.code(0)?;
     ensure!(health.out.contains("\"kms\""), "{}", health.out);
-    exec(&format!("case $AWS_ENDPOINT_URL in *:{PORT}) exit 7;; esac"))?.code(7)?;
+    exec(&format!(
+        "case $AWS_ENDPOINT_URL in *:{}) exit 7;; esac",
+        world.spare_port
+    ))?
+    .code(7)?;
     // Without the container nobody listens there any more.
     world.program("docker", &["rm", "--force", PROXY])?.code(0)?;
     let health = exec(ASK)?.code(0)?;
@@ -92,7 +91,7 @@ fn up(world: &World, more: &[&str]) -> Result<Said> {
         "--emulator-image",
         image,
         "--host-port",
-        PORT,
+        &world.spare_port,
     ];
     world.irsa_emu(&[&args[..], more].concat())
 }

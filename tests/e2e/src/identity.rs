@@ -5,11 +5,16 @@ use anyhow::{Result, ensure};
 use crate::probe::{Probe, ensure_served};
 use crate::world::{World, eventually};
 
-pub(crate) fn recipe_makes_resources(world: &World) -> Result<()> {
+/// Namespace, ServiceAccounts and roles for every Pod with an SDK, and the image of the usual one.
+pub(crate) fn prepare(world: &World) -> Result<()> {
     world.load(&world.sdk_image)?;
     world.apply(&std::fs::read_to_string(
         world.root.join("tests/e2e/manifests/namespace.yaml"),
     )?)?;
+    recipe_makes_resources(world)
+}
+
+pub(crate) fn recipe_makes_resources(world: &World) -> Result<()> {
     let said = world
         .irsa_emu(&["recipe", &world.file("tests/e2e/manifests/recipe.yaml")])?
         .code(0)?;

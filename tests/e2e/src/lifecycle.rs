@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use crate::world::{CONTEXT, HOST_PORT, INSTANCE, World};
+use crate::world::{CONTEXT, INSTANCE, World};
 
 pub(crate) fn unsafe_context_is_refused(world: &World) -> Result<()> {
     let kubeconfig = r#"{"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
@@ -28,10 +28,7 @@ pub(crate) fn no_docker_is_told(world: &World) -> Result<()> {
 }
 
 pub(crate) fn up_makes_everything(world: &World) -> Result<()> {
-    world
-        .up()?
-        .code(0)?
-        .says(&format!("http://127.0.0.1:{HOST_PORT}"))?;
+    world.up()?.code(0)?.says(&world.host_endpoint())?;
     for (name, replicas) in [("irsa-emu-webhook", 2), ("localstack", 1)] {
         let deployment = world.get(&["deployment", "-n", "irsa-emu", name])?;
         ensure!(
@@ -47,7 +44,7 @@ pub(crate) fn up_makes_everything(world: &World) -> Result<()> {
         )?
         .code(0)?;
     ensure!(
-        published.out.trim() == format!("127.0.0.1:{HOST_PORT}"),
+        format!("http://{}", published.out.trim()) == world.host_endpoint(),
         "published on {}",
         published.out
     );
@@ -94,7 +91,7 @@ pub(crate) fn status_and_env(world: &World) -> Result<()> {
     world
         .irsa_emu(&["env"])?
         .code(0)?
-        .says(&format!("AWS_ENDPOINT_URL=http://127.0.0.1:{HOST_PORT}"))?;
+        .says(&format!("AWS_ENDPOINT_URL={}", world.host_endpoint()))?;
     Ok(())
 }
 

@@ -1,12 +1,9 @@
 //! The acceptance of the main job: drives the built `irsa-emu` against a real cluster, step by step.
 //!
-//! `make e2e` sets up what it needs. Each step asserts its result and is one test in the closing count; the steps
-//! share a cluster, so the first that fails ends the run, after the state of the cluster has been printed.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test runner talks to its terminal"
-)]
+//! `make e2e` sets up what it needs. Each step asserts its result and is one test in the closing count. The steps share a
+//! cluster and stand in groups by subject: after a failure the state of the cluster is printed, the install is repaired,
+//! and every step that does not build on the failed one still runs.
+#![expect(clippy::print_stderr, reason = "a test runner talks to its terminal")]
 
 mod admission;
 mod churn;
@@ -14,6 +11,7 @@ mod clusters;
 mod doctor;
 mod explain;
 mod faults;
+mod groups;
 mod host_port;
 mod hostile;
 mod identity;
@@ -22,254 +20,39 @@ mod memory;
 mod probe;
 mod real_aws;
 mod restart;
+mod runner;
 mod sdks;
 mod sts;
 mod vault;
 mod world;
 
 use std::process::ExitCode;
-use std::time::Instant;
 
 use world::World;
 
-/// One step: its name is the claim that it proves.
-type Step = (&'static str, fn(&World) -> anyhow::Result<()>);
-
-const STEPS: &[Step] = &[
-    (
-        "up_refuses_a_context_that_is_not_on_the_safe_list",
-        lifecycle::unsafe_context_is_refused,
-    ),
-    ("up_without_docker_says_what_to_do", lifecycle::no_docker_is_told),
-    (
-        "up_makes_a_cluster_and_everything_in_it",
-        lifecycle::up_makes_everything,
-    ),
-    (
-        "a_second_up_changes_nothing",
-        lifecycle::second_up_changes_nothing,
-    ),
-    ("status_and_env_tell_what_is_there", lifecycle::status_and_env),
-    (
-        "a_cluster_that_differs_is_told_and_not_touched",
-        clusters::difference_is_told,
-    ),
-    (
-        "an_emulator_without_its_licence_is_told",
-        faults::broken_emulator_is_told,
-    ),
-    (
-        "a_webhook_that_does_not_come_up_is_told",
-        faults::broken_webhook_is_told,
-    ),
-    (
-        "images_are_saved_and_loaded_where_they_lack",
-        clusters::images_are_saved_and_loaded,
-    ),
-    (
-        "a_forwarded_port_survives_the_end_of_the_emulator",
-        clusters::port_forward_survives,
-    ),
-    (
-        "a_support_bundle_has_no_secret",
-        clusters::support_bundle_has_no_secret,
-    ),
-    (
-        "a_container_leads_a_port_to_a_cluster_that_publishes_none",
-        host_port::container_leads_to_the_emulator,
-    ),
-    (
-        "a_command_reaches_the_emulator_with_and_without_a_port",
-        host_port::commands_reach_the_emulator,
-    ),
-    (
-        "the_container_goes_with_the_install",
-        host_port::container_goes_with_the_install,
-    ),
-    ("two_ups_at_once_take_turns", clusters::two_ups_take_turns),
-    (
-        "a_killed_up_is_taken_up_again",
-        clusters::killed_apply_is_taken_up_again,
-    ),
-    ("doctor_finds_nothing_wrong", lifecycle::doctor_is_content),
-    (
-        "doctor_finds_each_thing_that_is_broken_and_nothing_else",
-        doctor::each_break_is_found_alone,
-    ),
-    (
-        "doctor_mends_what_is_safe_to_repeat",
-        doctor::doctor_mends_what_is_safe,
-    ),
-    ("a_recipe_makes_its_resources", identity::recipe_makes_resources),
-    (
-        "web_identity_serves_an_unmodified_sdk",
-        identity::web_identity_serves_an_sdk,
-    ),
-    (
-        "a_pod_of_an_unannotated_service_account_gets_nothing",
-        identity::unannotated_gets_nothing,
-    ),
-    (
-        "a_role_that_the_annotation_does_not_name_is_denied",
-        identity::foreign_role_is_denied,
-    ),
-    (
-        "a_job_with_the_sidecar_is_served_and_completes",
-        identity::sidecar_job_completes,
-    ),
-    (
-        "pods_that_run_are_explained",
-        explain::pods_that_run_are_explained,
-    ),
-    ("manifests_are_explained", explain::manifests_are_explained),
-    (
-        "what_came_too_early_is_explained",
-        explain::what_came_too_early_is_explained,
-    ),
-    (
-        "pods_that_lack_their_identity_are_replaced",
-        restart::pods_without_identity_are_replaced,
-    ),
-    ("trust_policies_decide_and_say_why", sts::trust_policies_decide),
-    ("bad_tokens_are_refused", sts::bad_tokens_are_refused),
-    (
-        "strict_roles_are_looked_for_and_never_made",
-        sts::strict_makes_nothing,
-    ),
-    (
-        "hostile_requests_leave_the_front_as_it_was",
-        hostile::front_stays_as_it_was,
-    ),
-    ("no_call_fails_while_the_webhook_rolls", churn::webhook_rolls),
-    (
-        "calls_outlive_a_restart_of_the_emulator",
-        churn::emulator_restarts,
-    ),
-    ("the_aws_cli_is_served_in_both_deliveries", sdks::cli),
-    ("go_v2_is_served_in_both_deliveries", sdks::go_v2),
-    ("js_v3_is_served_in_both_deliveries", sdks::js_v3),
-    ("java_v2_is_served_in_both_deliveries", sdks::java_v2),
-    ("rust_is_served_in_both_deliveries", sdks::rust),
-    ("go_v1_is_served_by_the_sidecar_and_a_rule", sdks::go_v1),
-    (
-        "every_kind_of_workload_gets_its_identity",
-        admission::faithful::every_workload_gets_its_identity,
-    ),
-    (
-        "a_service_account_of_the_same_apply_is_seen",
-        admission::faithful::same_apply_is_seen,
-    ),
-    (
-        "an_annotation_of_the_same_apply_is_seen",
-        admission::faithful::fresh_annotation_is_seen,
-    ),
-    (
-        "config_maps_name_roles_and_are_forgotten",
-        admission::faithful::config_maps_name_roles,
-    ),
-    (
-        "probable_mistakes_are_told_to_users_and_owners",
-        admission::faithful::mistakes_are_told,
-    ),
-    (
-        "a_pod_that_was_valid_is_valid_with_its_identity",
-        admission::generated::injected_pods_stay_valid,
-    ),
-    (
-        "strict_eks_equals_the_webhook_of_eks",
-        admission::conformance::strict_eks_equals_the_webhook_of_eks,
-    ),
-    (
-        "containers_that_another_webhook_adds_are_served",
-        admission::reinvocation::late_containers_are_served,
-    ),
-    (
-        "a_rolling_restart_misses_no_pod",
-        admission::trust::rolling_restart_misses_no_pod,
-    ),
-    (
-        "only_the_api_server_is_answered",
-        admission::trust::only_the_api_server_is_answered,
-    ),
-    (
-        "a_broken_registration_or_secret_is_mended",
-        admission::trust::broken_trust_is_mended,
-    ),
-    (
-        "an_enforcing_namespace_refuses_what_nobody_judged",
-        admission::trust::enforcing_namespaces_refuse_what_nobody_judged,
-    ),
-    (
-        "vault_with_eks_values_is_unsealed",
-        vault::unsealed_with_eks_values,
-    ),
-    (
-        "vault_unseals_itself_after_its_pod_is_deleted",
-        vault::unseals_after_its_own_restart,
-    ),
-    (
-        "vault_unseals_itself_after_the_emulator_lost_its_memory",
-        vault::unseals_after_the_emulator_forgot,
-    ),
-    (
-        "a_sidecar_speaks_for_its_pod_as_a_credential_process",
-        vault::sidecar_speaks_for_its_pod,
-    ),
-    ("memory_of_webhook_and_sidecar", memory::report_memory),
-    ("the_sidecar_serves_real_aws", real_aws::credentials_of_real_aws),
-    (
-        "a_creation_that_was_killed_is_begun_again",
-        clusters::killed_creation_is_begun_again,
-    ),
-    (
-        "down_takes_back_what_pods_got",
-        restart::down_takes_back_what_pods_got,
-    ),
-    ("down_leaves_nothing_behind", lifecycle::down_leaves_nothing),
-    ("a_second_down_has_nothing_to_do", lifecycle::second_down),
-];
-
 fn main() -> ExitCode {
-    let world = match World::from_env() {
+    // `cargo run -p irsa-emu-e2e -- vault two_ups` runs the group `vault` and the steps with `two_ups` in their names.
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let plan = runner::Plan::of(groups::ALL, &wanted);
+    if plan.is_empty() {
+        eprintln!(
+            "e2e: no group and no step is called like {}; the groups are: {}",
+            wanted.join(", "),
+            groups::ALL.map(|group| group.name).join(", ")
+        );
+        return ExitCode::from(2);
+    }
+    let world = match World::from_env().and_then(|world| world.begin().map(|()| world)) {
         Ok(world) => world,
         Err(error) => {
             eprintln!("e2e: {error:#}");
             return ExitCode::from(2);
         }
     };
-    // `E2E_KEEP=... cargo run -p irsa-emu-e2e -- vault` repeats some steps on a cluster that a failed run left.
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let selected = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    let steps: Vec<&Step> = STEPS.iter().filter(|(name, _)| selected(name)).collect();
-    if let Err(error) = world.begin() {
-        eprintln!("e2e: {error:#}");
-        return ExitCode::from(2);
+    if plan.run(&world) {
+        ExitCode::SUCCESS
+    } else {
+        world.clean_up();
+        ExitCode::FAILURE
     }
-    println!("\nrunning {} e2e steps", steps.len());
-    let mut passed = 0;
-    for (name, step) in &steps {
-        let started = Instant::now();
-        match step(&world) {
-            Ok(()) => {
-                passed += 1;
-                println!("test {name} ... ok ({:.1} s)", started.elapsed().as_secs_f64());
-            }
-            Err(error) => {
-                println!(
-                    "test {name} ... FAILED ({:.1} s)\n\n{error:#}\n",
-                    started.elapsed().as_secs_f64()
-                );
-                world.print_state();
-                world.clean_up();
-                println!(
-                    "{passed} passed, {} failed, {} skipped",
-                    1,
-                    steps.len() - passed - 1
-                );
-                return ExitCode::FAILURE;
-            }
-        }
-    }
-    println!("{passed} passed, 0 failed");
-    ExitCode::SUCCESS
 }

@@ -13,6 +13,11 @@ const SECRET: &str = "e2e/base+secret";
 const STAND_IN: &str = "https://sts.e2e-aws.svc.cluster.local:8443";
 const ROLE: &str = "arn:aws:iam::123456789012:role/team/app";
 
+/// The image of the stand-in and of the Pods that it serves.
+pub(crate) fn prepare(world: &World) -> Result<()> {
+    world.load(&world.sdk_image)
+}
+
 /// Base credentials, signature, names and tags, the reason of a refusal, and what the command says of such an install.
 pub(crate) fn credentials_of_real_aws(world: &World) -> Result<()> {
     let authority = stand_in(world)?;

@@ -12,10 +12,35 @@ const WAYS: [(&str, usize); 4] = [("rollout", 2), ("on-delete", 2), ("ordered", 
 /// Those of them that are replaced.
 const REPLACED: [usize; 4] = [2, 2, 1, 0];
 
+/// Pods with their identity, for the end of the install.
+pub(crate) fn prepare(world: &World) -> Result<()> {
+    // The steps before may have left it with other settings.
+    world.up()?.code(0)?;
+    begin(world)?;
+    annotate(world)?;
+    world
+        .irsa_emu(&["restart-injected", "-n", NAMESPACE, "--yes"])?
+        .code(0)?;
+    ensure!(injected(world)? == REPLACED, "{:?}", injected(world)?);
+    Ok(())
+}
+
+fn annotate(world: &World) -> Result<()> {
+    let role = "eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/e2e-restart";
+    world.kubectl(&[
+        "annotate",
+        "--overwrite",
+        "-n",
+        NAMESPACE,
+        "serviceaccount/late",
+        role,
+    ])?;
+    Ok(())
+}
+
 pub(crate) fn pods_without_identity_are_replaced(world: &World) -> Result<()> {
     begin(world)?;
-    let role = "eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/e2e-restart";
-    world.kubectl(&["annotate", "-n", NAMESPACE, "serviceaccount/late", role])?;
+    annotate(world)?;
     let restart = ["restart-injected", "-n", NAMESPACE];
     world
         .irsa_emu(&[&restart[..], &["--dry-run"]].concat())?

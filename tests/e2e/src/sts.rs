@@ -117,7 +117,8 @@ pub(crate) fn token(world: &World, service_account: &str, audience: &str) -> Res
     Ok(printed.trim().to_owned())
 }
 
-pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
+/// Roles that trust, and roles that do not.
+pub(crate) fn prepare(world: &World) -> Result<()> {
     world.apply(&std::fs::read_to_string(
         world.root.join("tests/e2e/manifests/trust.yaml"),
     )?)?;
@@ -127,6 +128,10 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
         "recipe/e2e-trust",
         "--timeout=60s",
     ])?;
+    Ok(())
+}
+
+pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
     let front = Front::open(world)?;
 
     // A policy copied from production, with the issuer of an EKS cluster in it.

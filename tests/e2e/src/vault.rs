@@ -74,7 +74,7 @@ pub(crate) fn unseals_after_the_emulator_forgot(world: &World) -> Result<()> {
             .sum()
     };
     let before = restored(&world.get(&["recipe", "vault-awskms"])?);
-    world.delete_emulator_pod()?;
+    world.restart_emulator()?;
     eventually("the Recipe is restored and Ready", 90, || {
         let recipe = world.get(&["recipe", "vault-awskms"])?;
         ensure!(

@@ -1,6 +1,12 @@
 //! What every step needs: the binary under test, the testbed's programs and images, and ways to ask the cluster.
+#![expect(
+    clippy::print_stdout,
+    reason = "the state of the cluster is printed when a step fails"
+)]
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -13,8 +19,10 @@ use tempfile::TempDir;
 pub(crate) const INSTANCE: &str = "irsa-emu-e2e";
 /// The kubeconfig context that kind makes for it.
 pub(crate) const CONTEXT: &str = "kind-irsa-emu-e2e";
-/// Port of the emulator on the host: not the default one, which a developer may be using.
-pub(crate) const HOST_PORT: &str = "14599";
+/// Where the ports of this run are looked for: below those that the kernel gives to outgoing connections.
+const PORTS: std::ops::Range<u16> = 14_500..15_500;
+/// What a developer has set for other installs and for AWS itself must not decide what is tested.
+const FOREIGN: [&str; 4] = ["AWS_", "IRSA_EMU_", "HELM_", "KIND_"];
 
 /// The test's surroundings.
 pub(crate) struct World {
@@ -33,7 +41,13 @@ pub(crate) struct World {
     pub(crate) vault_chart: PathBuf,
     pub(crate) eks_webhook: PathBuf,
     pub(crate) root: PathBuf,
+    /// Port of the emulator on the host.
+    pub(crate) host_port: String,
+    /// Another one, that no node publishes.
+    pub(crate) spare_port: String,
     home: TempDir,
+    /// Two runs would take each other's cluster away.
+    _only_run: File,
 }
 
 /// What a program said.
@@ -76,8 +90,14 @@ impl World {
     pub(crate) fn from_env() -> Result<Self> {
         let get =
             |name: &str| std::env::var(name).with_context(|| format!("{name} is not set; run `make e2e`"));
-        let home = tempfile::tempdir().context("a folder for the kubeconfig")?;
-        Ok(Self {
+        let home = tempfile::tempdir().context("a folder for the kubeconfig and the state")?;
+        let only_run = only_run()?;
+        let mut free = PORTS.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+        let mut port = || {
+            let port = free.next().map(|port| port.to_string());
+            port.with_context(|| format!("no port of {PORTS:?} is free on 127.0.0.1"))
+        };
+        let mut world = Self {
             binary: get("IRSA_EMU_BIN")?.into(),
             node_image: get("TESTBED_NODE_IMAGE")?,
             emulator_image: get("TESTBED_LOCALSTACK_IMAGE")?,
@@ -92,8 +112,28 @@ impl World {
             vault_chart: get("TESTBED_VAULT_CHART")?.into(),
             eks_webhook: get("TESTBED_EKS_WEBHOOK")?.into(),
             root: Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."),
+            host_port: port()?,
+            spare_port: port()?,
             home,
-        })
+            _only_run: only_run,
+        };
+        if let Some(published) = world.published_port() {
+            world.host_port = published;
+        }
+        Ok(world)
+    }
+
+    /// The port of the emulator on the host, where the cluster of an earlier run was kept.
+    fn published_port(&self) -> Option<String> {
+        let node = format!("{INSTANCE}-control-plane");
+        let said = self.program("docker", &["port", &node, "30566/tcp"]).ok()?;
+        let (_, port) = said.out.trim().rsplit_once(':')?;
+        Some(port.to_owned())
+    }
+
+    /// The emulator's URL on this machine.
+    pub(crate) fn host_endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.host_port)
     }
 
     /// Runs `irsa-emu` for the install of this test.
@@ -120,7 +160,7 @@ impl World {
 
     /// Runs `irsa-emu up` with the testbed's images.
     pub(crate) fn up(&self) -> Result<Said> {
-        self.irsa_emu(&self.up_args(&["--host-port", HOST_PORT]))
+        self.irsa_emu(&self.up_args(&["--host-port", &self.host_port]))
     }
 
     /// The arguments of `up` with the testbed's images.
@@ -139,12 +179,10 @@ impl World {
     /// Runs `irsa-emu up` for the cluster that is there, with more options and variables.
     pub(crate) fn up_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Result<Said> {
         let mut command = self.command(&self.binary);
-        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
-            command.env_remove(name);
-        }
         command
             .args(["--name", INSTANCE, "--progress", "plain", "up"])
-            .args(["--emulator-image", &self.emulator_image, "--host-port", HOST_PORT])
+            .args(["--emulator-image", &self.emulator_image])
+            .args(["--host-port", &self.host_port])
             .args(args)
             .envs(variables.iter().copied());
         run(&mut command, None)
@@ -185,10 +223,33 @@ impl World {
         run(&mut self.kubectl_command(args), Some(input))
     }
 
-    /// Ends the emulator's only Pod, and with it all that it remembers.
-    pub(crate) fn delete_emulator_pod(&self) -> Result<()> {
+    /// Ends the emulator's only Pod, and with it all that it remembers; waits until the next one is Ready.
+    pub(crate) fn restart_emulator(&self) -> Result<()> {
         let label = "app.kubernetes.io/name=localstack";
+        let pods = || -> Result<Vec<Value>> {
+            let pods = self.get(&["pods", "-n", "irsa-emu", "-l", label])?;
+            Ok(pods["items"].as_array().cloned().unwrap_or_default())
+        };
+        let uids = |pods: &[Value]| -> Vec<Value> {
+            pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect()
+        };
+        let before = uids(&pods()?);
         self.kubectl(&["delete", "pod", "-n", "irsa-emu", "-l", label])?;
+        eventually("the emulator's next Pod is Ready", 180, || {
+            let pods = pods()?;
+            let is_new = !pods.is_empty() && uids(&pods).iter().all(|uid| !before.contains(uid));
+            ensure!(is_new, "{} Pods, of them old ones", pods.len());
+            self.kubectl(&[
+                "wait",
+                "-n",
+                "irsa-emu",
+                "--for=condition=Ready",
+                "pod",
+                "-l",
+                label,
+                "--timeout=5s",
+            ])
+        })?;
         Ok(())
     }
 
@@ -228,13 +289,15 @@ impl World {
             &["get", "pods", "-A", "-o", "wide"][..],
             &["get", "events", "-A", "--sort-by", ".lastTimestamp"],
             &["get", "recipes", "-o", "yaml"],
+            &["get", "lease", "-n", "irsa-emu", "-o", "yaml"],
             &[
                 "logs",
                 "-n",
                 "irsa-emu",
-                "deployment/irsa-emu-webhook",
-                "--tail",
-                "60",
+                "-l",
+                "app.kubernetes.io/name=irsa-emu-webhook",
+                "--prefix",
+                "--tail=-1",
             ],
             &["logs", "-n", "irsa-emu", "deployment/localstack", "--tail", "30"],
             &[
@@ -259,6 +322,21 @@ impl World {
         if std::env::var_os("E2E_KEEP").is_none() {
             self.irsa_emu(&["down", "--delete-cluster"])?.code(0)?;
         }
+        Ok(())
+    }
+
+    /// Makes sure that the install is as the steps expect it: repairs it, else makes a new cluster.
+    pub(crate) fn stand(&self) -> Result<()> {
+        let repaired = self.up()?;
+        if repaired.code == Some(0) {
+            return Ok(());
+        }
+        println!(
+            "up cannot repair the install; making a new cluster:\n{}",
+            repaired.err
+        );
+        self.irsa_emu(&["down", "--delete-cluster"])?.code(0)?;
+        self.up()?.code(0)?;
         Ok(())
     }
 
@@ -292,9 +370,25 @@ impl World {
     )]
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
+        let foreign = |name: &str| FOREIGN.iter().any(|prefix| name.starts_with(prefix));
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(foreign) {
+                command.env_remove(name);
+            }
+        }
+        for (name, folder) in [
+            ("XDG_STATE_HOME", "state"),
+            ("XDG_CONFIG_HOME", "config"),
+            ("XDG_CACHE_HOME", "cache"),
+            ("XDG_DATA_HOME", "data"),
+        ] {
+            command.env(name, self.home.path().join(folder));
+        }
         command
             .env("KUBECONFIG", self.kubeconfig())
-            .env_remove("AWS_ENDPOINT_URL");
+            .env("IRSA_EMU_HOST_PORT", &self.host_port)
+            // Where no irsa-emu.yaml of anybody is found.
+            .current_dir(self.home.path());
         command
     }
 }
@@ -346,6 +440,15 @@ fn describe(command: &Command) -> String {
         let _ = write!(text, " {}", arg.to_string_lossy());
     }
     text
+}
+
+/// Takes the place of the one run that may use the cluster of this name.
+fn only_run() -> Result<File> {
+    let path = std::env::temp_dir().join(format!("{INSTANCE}.lock"));
+    let lock = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    lock.try_lock()
+        .with_context(|| format!("another e2e run holds {}: wait for its end", path.display()))?;
+    Ok(lock)
 }
 
 /// Asks again until there is an answer, at most for `seconds`; the error of the last try is told.

@@ -3,14 +3,13 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, dry_run, has_identity, pod, prepare, variable};
+use super::{NAMESPACE, dry_run, has_identity, pod, variable};
 use crate::world::{World, eventually};
 
 /// ServiceAccount and Pod in one `kubectl apply`, so many times. EKS's webhook leaves 40 of 500 such Pods alone.
 const AT_ONCE: usize = 100;
 
 pub(crate) fn every_workload_gets_its_identity(world: &World) -> Result<()> {
-    prepare(world)?;
     world.apply(&std::fs::read_to_string(
         world.root.join("tests/e2e/manifests/workloads.yaml"),
     )?)?;

@@ -15,6 +15,7 @@ use crate::world::{World, eventually};
 pub(crate) const NAMESPACE: &str = "e2e-admission";
 
 pub(crate) fn prepare(world: &World) -> Result<()> {
+    world.load(&world.sdk_image)?;
     world.apply(&std::fs::read_to_string(
         world.root.join("tests/e2e/manifests/admission.yaml"),
     )?)

@@ -120,10 +120,7 @@ pub(super) const ALONE: &[Break] = &[
             )
         },
         back: |world| {
-            let endpoint = format!(
-                "irsa-emu.dev/host-endpoint=http://127.0.0.1:{}",
-                crate::world::HOST_PORT
-            );
+            let endpoint = format!("irsa-emu.dev/host-endpoint={}", world.host_endpoint());
             annotate(world, &["namespace", "irsa-emu"], &endpoint)
         },
     },
@@ -197,8 +194,14 @@ pub(super) const ALONE: &[Break] = &[
         ids: &["sts-webidentity"],
         how: "the canary's role trusts another ServiceAccount",
         ask: Ask::Usual,
-        by: |_| trust("000000000000", "irsa-emu-canary", "default:somebody-else"),
-        back: |_| emulator::iam("000000000000", "Action=DeleteRole&RoleName=irsa-emu-canary"),
+        by: |world| trust(world, "000000000000", "irsa-emu-canary", "default:somebody-else"),
+        back: |world| {
+            emulator::iam(
+                world,
+                "000000000000",
+                "Action=DeleteRole&RoleName=irsa-emu-canary",
+            )
+        },
     },
     Break {
         ids: &["recipes-ready"],
@@ -224,8 +227,8 @@ pub(super) const ALONE: &[Break] = &[
         ids: &["kms-key"],
         how: "the key is disabled in the emulator",
         ask: Ask::Usual,
-        by: |_| emulator::kms(ACCOUNT, "DisableKey", KEY),
-        back: |_| emulator::kms(ACCOUNT, "EnableKey", KEY),
+        by: |world| emulator::kms(world, ACCOUNT, "DisableKey", KEY),
+        back: |world| emulator::kms(world, ACCOUNT, "EnableKey", KEY),
     },
     Break {
         ids: &["pod-not-injected"],
@@ -275,22 +278,22 @@ pub(super) const WITHOUT_KEEPER: &[Break] = &[
         ids: &["emu-state"],
         how: "the role of a Recipe is deleted in the emulator, and no keeper restores it",
         ask: Ask::Usual,
-        by: |_| emulator::iam(ACCOUNT, "Action=DeleteRole&RoleName=e2e-doctor-role"),
-        back: |_| make_role("e2e-doctor-role", &format!("{NAMESPACE}:role")),
+        by: |world| emulator::iam(world, ACCOUNT, "Action=DeleteRole&RoleName=e2e-doctor-role"),
+        back: |world| make_role(world, "e2e-doctor-role", &format!("{NAMESPACE}:role")),
     },
     Break {
         ids: &["role-trust"],
         how: "the role's trust policy in the emulator names another ServiceAccount",
         ask: Ask::Usual,
-        by: |_| trust(ACCOUNT, "e2e-doctor-role", "e2e-doctor:somebody-else"),
-        back: |_| trust(ACCOUNT, "e2e-doctor-role", "e2e-doctor:role"),
+        by: |world| trust(world, ACCOUNT, "e2e-doctor-role", "e2e-doctor:somebody-else"),
+        back: |world| trust(world, ACCOUNT, "e2e-doctor-role", "e2e-doctor:role"),
     },
     Break {
         ids: &["role-trust", "kms-roundtrip"],
         how: "the trust policy of the role that uses the key names another ServiceAccount",
         ask: Ask::Usual,
-        by: |_| trust(ACCOUNT, "e2e-doctor-key", "e2e-doctor:somebody-else"),
-        back: |_| trust(ACCOUNT, "e2e-doctor-key", "e2e-doctor:key"),
+        by: |world| trust(world, ACCOUNT, "e2e-doctor-key", "e2e-doctor:somebody-else"),
+        back: |world| trust(world, ACCOUNT, "e2e-doctor-key", "e2e-doctor:key"),
     },
     Break {
         ids: &["wh-config"],

@@ -5,12 +5,13 @@ use std::net::TcpStream;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::world::HOST_PORT;
+use crate::world::World;
 
 /// Calls IAM.
-pub(super) fn iam(account: &str, form: &str) -> Result<()> {
+pub(super) fn iam(world: &World, account: &str, form: &str) -> Result<()> {
     let body = format!("Version=2010-05-08&{form}");
     post(
+        world,
         account,
         "iam",
         &[("Content-Type", "application/x-www-form-urlencoded")],
@@ -19,9 +20,10 @@ pub(super) fn iam(account: &str, form: &str) -> Result<()> {
 }
 
 /// Calls KMS.
-pub(super) fn kms(account: &str, operation: &str, body: &str) -> Result<()> {
+pub(super) fn kms(world: &World, account: &str, operation: &str, body: &str) -> Result<()> {
     let target = format!("TrentService.{operation}");
     post(
+        world,
         account,
         "kms",
         &[
@@ -32,8 +34,9 @@ pub(super) fn kms(account: &str, operation: &str, body: &str) -> Result<()> {
     )
 }
 
-fn post(account: &str, service: &str, headers: &[(&str, &str)], body: &str) -> Result<()> {
-    let mut stream = TcpStream::connect(format!("127.0.0.1:{HOST_PORT}")).context("the emulator's port")?;
+fn post(world: &World, account: &str, service: &str, headers: &[(&str, &str)], body: &str) -> Result<()> {
+    let mut stream =
+        TcpStream::connect(format!("127.0.0.1:{}", world.host_port)).context("the emulator's port")?;
     let headers: String = headers
         .iter()
         .flat_map(|(name, value)| [*name, ": ", *value, "\r\n"])

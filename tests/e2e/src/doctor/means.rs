@@ -82,16 +82,16 @@ fn policy(subject: &str) -> String {
     policy.to_string().bytes().map(encoded).collect()
 }
 
-pub(super) fn trust(account: &str, role: &str, subject: &str) -> Result<()> {
+pub(super) fn trust(world: &World, account: &str, role: &str, subject: &str) -> Result<()> {
     let document = policy(subject);
     let form = format!("Action=UpdateAssumeRolePolicy&RoleName={role}&PolicyDocument={document}");
-    emulator::iam(account, &form)
+    emulator::iam(world, account, &form)
 }
 
-pub(super) fn make_role(role: &str, subject: &str) -> Result<()> {
+pub(super) fn make_role(world: &World, role: &str, subject: &str) -> Result<()> {
     let document = policy(subject);
     let form = format!("Action=CreateRole&RoleName={role}&AssumeRolePolicyDocument={document}");
-    emulator::iam(ACCOUNT, &form)
+    emulator::iam(world, ACCOUNT, &form)
 }
 
 const WEBHOOK: &[&str] = &["deployment", "-n", "irsa-emu", "irsa-emu-webhook"];
