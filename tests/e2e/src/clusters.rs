@@ -124,18 +124,25 @@ pub(crate) fn killed_apply_is_taken_up_again(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// Removes what a run left that was killed itself.
+pub(crate) fn nothing_of_killed(world: &World) -> Result<()> {
+    run(&mut killed(world, &["down", "--delete-cluster"]), None)?.code(0)?;
+    Ok(())
+}
+
+/// The command for that install, with a kubeconfig of its own: other steps run at the same time.
+fn killed(world: &World, args: &[&str]) -> Command {
+    let mut command = world.irsa_emu_command(KILLED, args);
+    command.env("KUBECONFIG", world.folder().join("killed.kubeconfig"));
+    command
+}
+
 pub(crate) fn killed_creation_is_begun_again(world: &World) -> Result<()> {
     let args = world.up_args(&["--host-port", "0"]);
-    kill_when(
-        &mut world.irsa_emu_command(KILLED, &args),
-        "Starting control-plane",
-    )?;
-    let again = run(&mut world.irsa_emu_command(KILLED, &args), None)?;
-    let status = run(
-        &mut world.irsa_emu_command(KILLED, &["status", "--check", "-o", "json"]),
-        None,
-    );
-    run(&mut world.irsa_emu_command(KILLED, &["down"]), None)?.code(0)?;
+    kill_when(&mut killed(world, &args), "Starting control-plane")?;
+    let again = run(&mut killed(world, &args), None)?;
+    let status = run(&mut killed(world, &["status", "--check", "-o", "json"]), None);
+    nothing_of_killed(world)?;
     again.code(0)?;
     let status: Value = serde_json::from_str(&status?.code(0)?.out)?;
     ensure!(text_at(&status, "/data/context")?.ends_with(KILLED), "{status}");

@@ -1,6 +1,6 @@
 //! What is proven, by subject.
 
-use crate::runner::{Build, Group, Install};
+use crate::runner::{Group, Install, Order};
 use crate::world::World;
 use crate::{
     admission, churn, clusters, doctor, explain, faults, host_port, hostile, identity, lifecycle, memory,
@@ -10,12 +10,12 @@ use crate::{
 const NOTHING: fn(&World) -> anyhow::Result<()> = |_| Ok(());
 
 /// Every group, in the order in which a whole run has them.
-pub(crate) const ALL: [Group; 16] = [
+pub(crate) const ALL: [Group; 17] = [
     Group {
         name: "refusals",
         install: Install::Untouched,
         prepare: NOTHING,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[
             (
                 "up_refuses_a_context_that_is_not_on_the_safe_list",
@@ -25,10 +25,20 @@ pub(crate) const ALL: [Group; 16] = [
         ],
     },
     Group {
+        name: "killed-creation",
+        install: Install::Own,
+        prepare: clusters::nothing_of_killed,
+        order: Order::Any,
+        steps: &[(
+            "a_creation_that_was_killed_is_begun_again",
+            clusters::killed_creation_is_begun_again,
+        )],
+    },
+    Group {
         name: "up",
         install: Install::Made,
         prepare: NOTHING,
-        steps_build: Build::OnEachOther,
+        order: Order::Chain,
         steps: &[
             (
                 "up_makes_a_cluster_and_everything_in_it",
@@ -45,7 +55,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "clusters",
         install: Install::Needed,
         prepare: NOTHING,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[
             (
                 "a_cluster_that_differs_is_told_and_not_touched",
@@ -77,7 +87,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "host-port",
         install: Install::Needed,
         prepare: NOTHING,
-        steps_build: Build::OnEachOther,
+        order: Order::Chain,
         steps: &[
             (
                 "a_container_leads_a_port_to_a_cluster_that_publishes_none",
@@ -97,16 +107,12 @@ pub(crate) const ALL: [Group; 16] = [
         name: "interrupted",
         install: Install::Needed,
         prepare: NOTHING,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[
             ("two_ups_at_once_take_turns", clusters::two_ups_take_turns),
             (
                 "a_killed_up_is_taken_up_again",
                 clusters::killed_apply_is_taken_up_again,
-            ),
-            (
-                "a_creation_that_was_killed_is_begun_again",
-                clusters::killed_creation_is_begun_again,
             ),
         ],
     },
@@ -114,7 +120,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "doctor",
         install: Install::Needed,
         prepare: NOTHING,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[
             ("doctor_finds_nothing_wrong", lifecycle::doctor_is_content),
             (
@@ -131,7 +137,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "identity",
         install: Install::Needed,
         prepare: identity::prepare,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[
             ("a_recipe_makes_its_resources", identity::recipe_makes_resources),
             (
@@ -156,7 +162,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "explain",
         install: Install::Needed,
         prepare: identity::prepare,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[
             (
                 "pods_that_run_are_explained",
@@ -173,7 +179,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "restart",
         install: Install::Needed,
         prepare: identity::prepare,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[(
             "pods_that_lack_their_identity_are_replaced",
             restart::pods_without_identity_are_replaced,
@@ -183,7 +189,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "sts",
         install: Install::Needed,
         prepare: sts::prepare,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[
             ("trust_policies_decide_and_say_why", sts::trust_policies_decide),
             ("bad_tokens_are_refused", sts::bad_tokens_are_refused),
@@ -201,7 +207,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "churn",
         install: Install::Needed,
         prepare: identity::prepare,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[
             ("no_call_fails_while_the_webhook_rolls", churn::webhook_rolls),
             (
@@ -214,7 +220,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "sdks",
         install: Install::Needed,
         prepare: identity::prepare,
-        steps_build: Build::OnNothing,
+        order: Order::AtOnce,
         steps: &[
             ("the_aws_cli_is_served_in_both_deliveries", sdks::cli),
             ("go_v2_is_served_in_both_deliveries", sdks::go_v2),
@@ -228,7 +234,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "admission",
         install: Install::Needed,
         prepare: admission::prepare,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[
             (
                 "every_kind_of_workload_gets_its_identity",
@@ -284,7 +290,7 @@ pub(crate) const ALL: [Group; 16] = [
         name: "vault",
         install: Install::Needed,
         prepare: NOTHING,
-        steps_build: Build::OnEachOther,
+        order: Order::Chain,
         steps: &[
             (
                 "vault_with_eks_values_is_unsealed",
@@ -309,14 +315,14 @@ pub(crate) const ALL: [Group; 16] = [
         name: "real-aws",
         install: Install::Needed,
         prepare: real_aws::prepare,
-        steps_build: Build::OnNothing,
+        order: Order::Any,
         steps: &[("the_sidecar_serves_real_aws", real_aws::credentials_of_real_aws)],
     },
     Group {
         name: "down",
         install: Install::Needed,
         prepare: restart::prepare,
-        steps_build: Build::OnEachOther,
+        order: Order::Chain,
         steps: &[
             (
                 "down_takes_back_what_pods_got",

@@ -8,14 +8,14 @@ use crate::world::{CONTEXT, INSTANCE, World};
 pub(crate) fn unsafe_context_is_refused(world: &World) -> Result<()> {
     let kubeconfig = r#"{"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
         "contexts": [{"name": "arn:aws:eks:us-east-1:123456789012:cluster/prod", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {}}]}"#;
-    std::fs::write(world.kubeconfig(), kubeconfig)?;
-    let said = world.irsa_emu(&[
-        "--context",
-        "arn:aws:eks:us-east-1:123456789012:cluster/prod",
-        "up",
-    ]);
-    std::fs::remove_file(world.kubeconfig())?;
-    said?.code(3)?.says("--allow-context")?;
+    let file = world.folder().join("production.kubeconfig");
+    std::fs::write(&file, kubeconfig)?;
+    let file = file.to_string_lossy();
+    let context = "arn:aws:eks:us-east-1:123456789012:cluster/prod";
+    world
+        .irsa_emu(&["--kubeconfig", &file, "--context", context, "up"])?
+        .code(3)?
+        .says("--allow-context")?;
     Ok(())
 }
 

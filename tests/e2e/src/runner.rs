@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::world::World;
 
@@ -12,16 +12,20 @@ pub(crate) type Step = (&'static str, fn(&World) -> Result<()>);
 
 /// What the steps of a group need of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Build {
-    /// Each can run by itself.
-    OnNothing,
+pub(crate) enum Order {
+    /// Nothing: each can run by itself.
+    Any,
+    /// Nothing, and none of them disturbs another: they run at the same time.
+    AtOnce,
     /// Each needs those before it.
-    OnEachOther,
+    Chain,
 }
 
 /// What a group has to do with the install of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Install {
+    /// Nothing: it has one of its own, and runs beside the other groups.
+    Own,
     /// Nothing.
     Untouched,
     /// Its steps make it.
@@ -37,7 +41,7 @@ pub(crate) struct Group {
     pub(crate) install: Install,
     /// Makes what every step of the group needs. Called again after a failure.
     pub(crate) prepare: fn(&World) -> Result<()>,
-    pub(crate) steps_build: Build,
+    pub(crate) order: Order,
     pub(crate) steps: &'static [Step],
 }
 
@@ -55,9 +59,9 @@ impl Plan {
             let Some(last) = group.steps.iter().rposition(named) else {
                 return Vec::new();
             };
-            match group.steps_build {
-                Build::OnEachOther => group.steps[..=last].to_vec(),
-                Build::OnNothing => group.steps.iter().copied().filter(named).collect(),
+            match group.order {
+                Order::Chain => group.steps[..=last].to_vec(),
+                Order::Any | Order::AtOnce => group.steps.iter().copied().filter(named).collect(),
             }
         };
         let chosen = groups.into_iter().map(|group| (group, chosen(&group)));
@@ -72,79 +76,39 @@ impl Plan {
     pub(crate) fn run(self, world: &World) -> bool {
         let count: usize = self.0.iter().map(|(_, steps)| steps.len()).sum();
         println!("\nrunning {count} e2e steps");
-        let mut run = Run {
-            world,
-            stands: false,
-            passed: 0,
-            failed: Vec::new(),
-            left_out: Vec::new(),
-        };
-        for (group, steps) in &self.0 {
-            run.group(group, steps);
+        let (beside, rest): (Vec<_>, Vec<_>) = self
+            .0
+            .into_iter()
+            .partition(|(group, _)| group.install == Install::Own);
+        let results = std::thread::scope(|scope| {
+            let beside = scope.spawn(move || Run::of(world).groups(&beside));
+            let rest = Run::of(world).groups(&rest);
+            [beside.join().ok(), Some(rest)]
+        });
+        let mut total = Results::default();
+        for results in results {
+            match results {
+                Some(results) => total.add(results),
+                None => total.failed.push("a group beside the others: it panicked"),
+            }
         }
-        run.report()
+        total.report()
     }
 }
 
-/// What has happened so far.
-struct Run<'w> {
-    world: &'w World,
-    /// Whether the install is as a step may expect it.
-    stands: bool,
+/// How the steps ended.
+#[derive(Default)]
+struct Results {
     passed: usize,
     failed: Vec<&'static str>,
     left_out: Vec<&'static str>,
 }
 
-impl Run<'_> {
-    fn group(&mut self, group: &Group, steps: &[Step]) {
-        println!("group {}", group.name);
-        let mut prepared = false;
-        let mut broken = None;
-        for (name, step) in steps {
-            if let Some(by) = broken {
-                println!("test {name} ... not run, as {by} failed");
-                self.left_out.push(name);
-                continue;
-            }
-            let started = Instant::now();
-            let outcome = self
-                .prepare(group, &mut prepared)
-                .map_err(|error| (true, error))
-                .and_then(|()| step(self.world).map_err(|error| (false, error)));
-            let took = started.elapsed().as_secs_f64();
-            match outcome {
-                Ok(()) => {
-                    self.passed += 1;
-                    self.stands |= group.install == Install::Made;
-                    println!("test {name} ... ok ({took:.1} s)");
-                }
-                Err((before, error)) => {
-                    println!("test {name} ... FAILED ({took:.1} s)\n\n{error:#}\n");
-                    self.world.print_state();
-                    self.failed.push(name);
-                    (self.stands, prepared) = (false, false);
-                    if before || group.steps_build == Build::OnEachOther {
-                        broken = Some(*name);
-                    }
-                }
-            }
-        }
-    }
-
-    fn prepare(&mut self, group: &Group, prepared: &mut bool) -> Result<()> {
-        if *prepared {
-            return Ok(());
-        }
-        if group.install == Install::Needed && !self.stands {
-            self.world
-                .stand()
-                .context("before the step: the install cannot be repaired")?;
-            self.stands = true;
-        }
-        (group.prepare)(self.world).with_context(|| format!("preparing the group {}", group.name))?;
-        *prepared = true;
-        Ok(())
+impl Results {
+    fn add(&mut self, more: Self) {
+        self.passed += more.passed;
+        self.failed.extend(more.failed);
+        self.left_out.extend(more.left_out);
     }
 
     fn report(&self) -> bool {
@@ -160,11 +124,141 @@ impl Run<'_> {
     }
 }
 
+/// Groups that run one after the other.
+struct Run<'w> {
+    world: &'w World,
+    /// Whether the install is as a step may expect it.
+    stands: bool,
+    results: Results,
+}
+
+impl<'w> Run<'w> {
+    fn of(world: &'w World) -> Self {
+        Self {
+            world,
+            stands: false,
+            results: Results::default(),
+        }
+    }
+
+    fn groups(mut self, groups: &[(Group, Vec<Step>)]) -> Results {
+        for (group, steps) in groups {
+            println!("group {}", group.name);
+            match group.order {
+                Order::Any | Order::Chain => self.one_by_one(group, steps),
+                Order::AtOnce => self.at_once(group, steps),
+            }
+        }
+        self.results
+    }
+
+    fn one_by_one(&mut self, group: &Group, steps: &[Step]) {
+        let mut prepared = false;
+        let mut broken = None;
+        for (name, step) in steps {
+            if let Some(by) = broken {
+                self.leave_out(name, by);
+                continue;
+            }
+            let started = Instant::now();
+            if !prepared {
+                if let Err(error) = self.prepare(group) {
+                    self.failed(name, started, &error);
+                    broken = Some(*name);
+                    continue;
+                }
+                prepared = true;
+            }
+            match step(self.world) {
+                Ok(()) => self.passed(group, name, started),
+                Err(error) => {
+                    self.failed(name, started, &error);
+                    prepared = false;
+                    if group.order == Order::Chain {
+                        broken = Some(*name);
+                    }
+                }
+            }
+        }
+    }
+
+    fn at_once(&mut self, group: &Group, steps: &[Step]) {
+        let started = Instant::now();
+        if let Err(error) = self.prepare(group) {
+            let name = format!("preparing the group {}", group.name);
+            for (at, (step, _)) in steps.iter().enumerate() {
+                match at {
+                    0 => self.failed(step, started, &error),
+                    _ => self.leave_out(step, &name),
+                }
+            }
+            return;
+        }
+        let world = self.world;
+        let ended: Vec<_> = std::thread::scope(|scope| {
+            let running: Vec<_> = steps
+                .iter()
+                .map(|(name, step)| {
+                    scope.spawn(move || {
+                        let started = Instant::now();
+                        let outcome = step(world);
+                        if outcome.is_ok() {
+                            print_passed(name, started);
+                        }
+                        (started, outcome)
+                    })
+                })
+                .collect();
+            running.into_iter().map(|step| step.join().ok()).collect()
+        });
+        for ((name, _), ended) in steps.iter().zip(ended) {
+            match ended {
+                Some((_, Ok(()))) => self.results.passed += 1,
+                Some((started, Err(error))) => self.failed(name, started, &error),
+                None => self.failed(name, started, &anyhow!("it panicked")),
+            }
+        }
+    }
+
+    fn prepare(&mut self, group: &Group) -> Result<()> {
+        if group.install == Install::Needed && !self.stands {
+            self.world
+                .stand()
+                .context("before the step: the install cannot be repaired")?;
+            self.stands = true;
+        }
+        (group.prepare)(self.world).with_context(|| format!("preparing the group {}", group.name))
+    }
+
+    fn passed(&mut self, group: &Group, name: &'static str, started: Instant) {
+        print_passed(name, started);
+        self.results.passed += 1;
+        self.stands |= group.install == Install::Made;
+    }
+
+    fn failed(&mut self, name: &'static str, started: Instant, error: &anyhow::Error) {
+        let took = started.elapsed().as_secs_f64();
+        println!("test {name} ... FAILED ({took:.1} s)\n\n{error:#}\n");
+        self.world.print_state();
+        self.results.failed.push(name);
+        self.stands = false;
+    }
+
+    fn leave_out(&mut self, name: &'static str, broken: &str) {
+        println!("test {name} ... not run, as this failed: {broken}");
+        self.results.left_out.push(name);
+    }
+}
+
+fn print_passed(name: &str, started: Instant) {
+    println!("test {name} ... ok ({:.1} s)", started.elapsed().as_secs_f64());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn group(name: &'static str, steps_build: Build) -> Group {
+    fn group(name: &'static str, order: Order) -> Group {
         const STEPS: &[Step] = &[
             ("first", |_| Ok(())),
             ("second", |_| Ok(())),
@@ -174,16 +268,13 @@ mod tests {
             name,
             install: Install::Needed,
             prepare: |_| Ok(()),
-            steps_build,
+            order,
             steps: STEPS,
         }
     }
 
     fn chosen(wanted: &[&str]) -> Vec<String> {
-        let groups = [
-            group("alone", Build::OnNothing),
-            group("chain", Build::OnEachOther),
-        ];
+        let groups = [group("alone", Order::Any), group("chain", Order::Chain)];
         let wanted: Vec<String> = wanted.iter().map(|&name| name.to_owned()).collect();
         let plan = Plan::of(groups, &wanted);
         let line = |(group, steps): &(Group, Vec<Step>)| {

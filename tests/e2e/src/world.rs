@@ -354,6 +354,11 @@ impl World {
         }
     }
 
+    /// A folder of this run.
+    pub(crate) fn folder(&self) -> &Path {
+        self.home.path()
+    }
+
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         // Where a cluster is to be looked at afterwards, its kubeconfig must outlive the run.
         std::env::var_os("E2E_KEEP").map_or_else(|| self.home.path().join("kubeconfig"), PathBuf::from)
