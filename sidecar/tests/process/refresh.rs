@@ -109,10 +109,12 @@ async fn expired_credentials_are_never_handed_out_and_come_back_with_sts() {
     drop(emulator);
     let gone = Instant::now();
     let refused = loop {
+        // The time of the request: on a busy machine the response may be read late.
+        let asked = gone.elapsed();
         match sidecar.client().credentials().await {
             Err(why) => break why,
             Ok(_) => assert!(
-                gone.elapsed() < Duration::from_secs(3),
+                asked < Duration::from_secs(3),
                 "they were good for two seconds"
             ),
         }
@@ -125,7 +127,7 @@ async fn expired_credentials_are_never_handed_out_and_come_back_with_sts() {
     let _emulator = Emulator::start(address, behaviour).await.unwrap();
     let back = Instant::now();
     while sidecar.client().credentials().await.is_err() {
-        assert!(back.elapsed() < Duration::from_secs(12), "{}", sidecar.log());
+        assert!(back.elapsed() < Duration::from_secs(60), "{}", sidecar.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
