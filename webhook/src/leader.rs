@@ -9,16 +9,19 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use crate::one_object::{self, Followed};
 
-/// Another replica leads after this at the latest, in seconds: it looks at the Lease only when that ends.
-const LEASE: u64 = 6;
-/// The Lease is renewed so long before its end, in seconds.
-const RENEW_BEFORE: u64 = 4;
+/// Another replica leads after this at the latest: it looks at the Lease only when that ends. A whole number of seconds.
+const LEASE: Duration = Duration::from_secs(6);
+/// The Lease is renewed so long before its end.
+const RENEW_BEFORE: Duration = Duration::from_secs(4);
 /// A Lease that cannot be made is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long the library may take to stop.
+const STOP: Duration = Duration::from_secs(5);
 
 /// Runs the duty whenever this replica leads; drops it as soon as the API server reports that another one holds the Lease.
 /// The Lease is given back when this is dropped.
@@ -35,21 +38,20 @@ where
     loop {
         // A Lease that was deleted is made again here: the library makes one only at its start.
         let manager = manager(&client, &namespace, &identity).await;
-        let (renewed, _manager) = manager.watch().await;
-        let (lease, following) =
-            one_object::follow(Api::namespaced(client.clone(), &namespace), KEEPER_LEASE);
-        let leading = Leading {
-            renewed,
-            lease: lease.clone(),
-            identity: identity.clone(),
-        };
+        let (renewed, library) = manager.watch().await;
+        let leases = Api::namespaced(client.clone(), &namespace);
+        let (lease, following) = one_object::follow(leases, KEEPER_LEASE);
+        let leading = Leading::new(renewed, lease.clone(), identity.clone());
         tokio::select! {
+            biased;
             ended = following => return ended,
-            ended = perform(leading, &metrics, &duty) => return ended,
             deleted = deleted(lease) => deleted?,
+            ended = perform(leading, &metrics, &duty) => return ended,
         }
-        metrics.leading(false);
         tracing::warn!("the Lease of the keeper was deleted; making it again");
+        // The library gives the Lease back when it stops. That must not be the new one.
+        let _ = tokio::time::timeout(STOP, library).await;
+        tokio::time::sleep(RETRY).await;
     }
 }
 
@@ -58,8 +60,8 @@ async fn manager(client: &Client, namespace: &str, identity: &str) -> LeaseManag
         let builder = LeaseManagerBuilder::new(client.clone(), KEEPER_LEASE)
             .with_namespace(namespace)
             .with_identity(identity)
-            .with_duration(LEASE)
-            .with_grace(RENEW_BEFORE);
+            .with_duration(LEASE.as_secs())
+            .with_grace(RENEW_BEFORE.as_secs());
         match builder.build().await {
             Ok(manager) => return manager,
             Err(error) => tracing::warn!(%error, "cannot make the Lease yet; trying again"),
@@ -68,13 +70,14 @@ async fn manager(client: &Client, namespace: &str, identity: &str) -> LeaseManag
     }
 }
 
-/// Waits until the Lease, which was there, is gone.
+/// Waits until the API server has no such Lease.
 async fn deleted(mut lease: Followed<Lease>) -> anyhow::Result<()> {
-    for there in [true, false] {
-        let found = lease.wait_for(|lease| lease.is_some() == there).await;
-        found.context("nobody watches the Lease of the keeper any more")?;
+    loop {
+        lease.changed().await.context(UNWATCHED)?;
+        if lease.borrow_and_update().is_none() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 async fn perform<Duty>(
@@ -88,40 +91,71 @@ where
     loop {
         leading.becomes(true).await?;
         tracing::info!("leading");
-        metrics.leading(true);
-        let ended = tokio::select! {
-            outcome = duty() => Some(outcome),
-            lost = leading.becomes(false) => {
-                lost?;
-                None
-            }
-        };
-        metrics.leading(false);
-        if let Some(outcome) = ended {
-            return outcome;
+        let _shown = Shown::new(metrics);
+        tokio::select! {
+            biased;
+            lost = leading.becomes(false) => lost?,
+            outcome = duty() => return outcome,
         }
         tracing::info!("another replica leads");
     }
 }
 
-/// Whether this replica leads: it renewed the Lease, and the API server names it as the holder.
+/// The metric is 1 while this lives.
+struct Shown<'m>(&'m Metrics);
+
+impl<'m> Shown<'m> {
+    fn new(metrics: &'m Metrics) -> Self {
+        metrics.leading(true);
+        Self(metrics)
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.0.leading(false);
+    }
+}
+
+const UNWATCHED: &str = "nobody watches the Lease of the keeper any more";
+
+/// Whether this replica leads: the library renews the Lease, and the API server reported within the Lease's time that this
+/// replica holds it.
 ///
-/// The library alone is not enough: it notices that another one took the Lease only when it would renew it, seconds later,
-/// and until then this replica would write beside the new leader.
+/// The library alone is not enough. It notices that another replica took the Lease only when it would renew it, seconds later,
+/// and it notices nothing while the API server cannot be reached; until then this replica would write beside the new leader.
 struct Leading {
     renewed: watch::Receiver<bool>,
     lease: Followed<Lease>,
     identity: String,
+    /// The last report, and until when it is good.
+    reported: Option<Arc<Lease>>,
+    good_until: Instant,
 }
 
 impl Leading {
+    fn new(renewed: watch::Receiver<bool>, lease: Followed<Lease>, identity: String) -> Self {
+        Self {
+            renewed,
+            lease,
+            identity,
+            reported: None,
+            good_until: Instant::now(),
+        }
+    }
+
     fn now(&mut self) -> bool {
-        let renewed = *self.renewed.borrow_and_update();
-        let lease = self.lease.borrow_and_update();
-        let holder = lease
+        let lease = self.lease.borrow_and_update().clone();
+        if lease.as_ref().map(Arc::as_ptr) != self.reported.as_ref().map(Arc::as_ptr) {
+            self.good_until = Instant::now() + LEASE;
+            self.reported = lease;
+        }
+        let holder = self
+            .reported
             .as_ref()
             .and_then(|lease| lease.spec.as_ref()?.holder_identity.as_ref());
-        renewed && holder == Some(&self.identity)
+        let is_holder = holder == Some(&self.identity);
+        *self.renewed.borrow_and_update() && is_holder && Instant::now() < self.good_until
     }
 
     /// Waits until this replica leads, or until it does not.
@@ -129,7 +163,8 @@ impl Leading {
         while self.now() != wanted {
             tokio::select! {
                 changed = self.renewed.changed() => changed.context("nobody renews the Lease of the keeper any more")?,
-                changed = self.lease.changed() => changed.context("nobody watches the Lease of the keeper any more")?,
+                changed = self.lease.changed() => changed.context(UNWATCHED)?,
+                () = tokio::time::sleep_until(self.good_until), if !wanted => {}
             }
         }
         Ok(())
@@ -139,6 +174,7 @@ impl Leading {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::coordination::v1::LeaseSpec;
+    use tokio::sync::oneshot::error::TryRecvError;
 
     use super::*;
 
@@ -153,16 +189,12 @@ mod tests {
         })
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_leader_stops_when_another_holds_the_lease_although_its_own_renewal_is_not_due() {
         let (renews, renewed) = watch::channel(false);
         let (seen, lease) = watch::channel(None);
         let metrics = Metrics::new();
-        let leading = Leading {
-            renewed,
-            lease,
-            identity: "a".to_owned(),
-        };
+        let leading = Leading::new(renewed, lease, "a".to_owned());
         // The duty reports that it runs, and, by the end of its sender, that it was dropped.
         let (began, mut duties) = tokio::sync::mpsc::unbounded_channel();
         let duty = || {
@@ -187,8 +219,18 @@ mod tests {
             let dropped = duties.recv().await.unwrap();
             seen.send_replace(None);
             assert!(dropped.await.is_err(), "a Lease that was deleted is nobody's");
+            // The API server goes away, and with it every report of a renewal.
+            seen.send_replace(Some(held_by("a")));
+            let began = Instant::now();
+            let mut dropped = duties.recv().await.unwrap();
+            tokio::time::sleep(LEASE / 2).await;
+            assert!(dropped.try_recv() == Err(TryRecvError::Empty));
+            seen.send_replace(Some(held_by("a")));
+            assert!(dropped.await.is_err());
+            assert_eq!(began.elapsed(), LEASE / 2 + LEASE);
         };
         tokio::select! {
+            biased;
             ended = perform(leading, &metrics, &duty) => panic!("{ended:?}"),
             () = script => {}
         }

@@ -2,15 +2,20 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
 use futures::StreamExt;
 use kube::Api;
+use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-/// The object as the cluster has it; `None` while there is none, and before the first list.
+/// A watch that failed is tried again after this. Whoever follows one object must not miss it for longer.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The object as the cluster has it; `None` while there is none. The first change is the first list.
 pub(crate) type Followed<K> = watch::Receiver<Option<Arc<K>>>;
 
 /// Follows the object of this name. The future drives the watch; it ends only with an error.
@@ -26,7 +31,7 @@ where
 {
     let (publish, followed) = watch::channel(None);
     let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let events = watcher(api, only).default_backoff();
+    let events = watcher(api, only).backoff(Steady);
     let following = async move {
         let mut events = events.boxed();
         let mut listed = None;
@@ -49,4 +54,19 @@ where
         bail!("the watch of {name} ended")
     };
     (followed, following)
+}
+
+/// The same pause each time.
+struct Steady;
+
+impl Iterator for Steady {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(RETRY)
+    }
+}
+
+impl Backoff for Steady {
+    fn reset(&mut self) {}
 }

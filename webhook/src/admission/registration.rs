@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The registration as the cluster has it; `None` where there is none.
 pub(crate) type Registered = Followed<MutatingWebhookConfiguration>;
 
-/// Follows the registration. The future drives the watch and never ends.
+/// Follows the registration. The future drives the watch; it ends only with an error.
 pub(crate) fn follow(
     client: &Client,
 ) -> (
