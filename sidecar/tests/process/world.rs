@@ -59,7 +59,7 @@ impl Sidecar {
     pub(crate) async fn until_ready(&self) {
         let began = Instant::now();
         while self.client().credentials().await.is_err() {
-            assert!(began.elapsed() < Duration::from_secs(60), "{}", self.log());
+            assert!(began.elapsed() < Duration::from_mins(1), "{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -31,17 +31,16 @@ use std::process::ExitCode;
 use world::World;
 
 fn main() -> ExitCode {
-    // `cargo run -p irsa-emu-e2e -- vault two_ups` runs the group `vault` and the steps with `two_ups` in their names.
+    // `irsa-emu-e2e vault two_ups` runs the group `vault` and the steps with `two_ups` in their names.
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let plan = runner::Plan::of(groups::ALL, &wanted);
-    if plan.is_empty() {
-        eprintln!(
-            "e2e: no group and no step is called like {}; the groups are: {}",
-            wanted.join(", "),
-            groups::ALL.map(|group| group.name).join(", ")
-        );
-        return ExitCode::from(2);
-    }
+    let plan = match runner::Plan::of(&groups::ALL, &wanted) {
+        Ok(plan) => plan,
+        Err(unknown) => {
+            let groups = groups::ALL.map(|group| group.name).join(", ");
+            eprintln!("e2e: no group and no step has the name {unknown}; the groups are: {groups}");
+            return ExitCode::from(2);
+        }
+    };
     let world = match World::from_env().and_then(|world| world.begin().map(|()| world)) {
         Ok(world) => world,
         Err(error) => {
@@ -49,10 +48,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if plan.run(&world) {
+    let passed = plan.run(&world);
+    world.clean_up();
+    if passed {
         ExitCode::SUCCESS
     } else {
-        world.clean_up();
         ExitCode::FAILURE
     }
 }

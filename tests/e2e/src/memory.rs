@@ -19,6 +19,6 @@ pub(crate) fn report_memory(world: &World) -> Result<()> {
             said.out
         );
     }
-    println!("{}", said.out.trim());
+    println!("debug builds:\n{}", said.out.trim());
     Ok(())
 }

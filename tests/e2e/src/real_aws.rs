@@ -65,6 +65,8 @@ pub(crate) fn credentials_of_real_aws(world: &World) -> Result<()> {
         .code(1)?
         .says("irsa-emu makes nothing")?;
     world.kubectl(&["delete", "namespace", NAMESPACE, "--wait=false"])?;
+    // For the steps that follow, the emulator again.
+    world.up()?.code(0)?;
     Ok(())
 }
 

@@ -14,8 +14,6 @@ const REPLACED: [usize; 4] = [2, 2, 1, 0];
 
 /// Pods with their identity, for the end of the install.
 pub(crate) fn prepare(world: &World) -> Result<()> {
-    // The steps before may have left it with other settings.
-    world.up()?.code(0)?;
     begin(world)?;
     annotate(world)?;
     world

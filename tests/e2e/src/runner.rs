@@ -1,9 +1,10 @@
 //! Runs groups of steps, so that one that fails hides no other.
 #![expect(clippy::print_stdout, reason = "a test runner talks to its terminal")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::world::World;
 
@@ -49,13 +50,23 @@ pub(crate) struct Group {
 pub(crate) struct Plan(Vec<(Group, Vec<Step>)>);
 
 impl Plan {
-    /// Groups of these names and steps with these parts in their names; all where nothing is named.
-    pub(crate) fn of(groups: impl IntoIterator<Item = Group>, wanted: &[String]) -> Self {
+    /// All groups; or those of these names, and the steps with the other words in their names. The error is a word that
+    /// fits nothing.
+    pub(crate) fn of<'w>(groups: &[Group], wanted: &'w [String]) -> std::result::Result<Self, &'w str> {
+        let is_group = |word: &&String| groups.iter().any(|group| group.name == *word);
+        let (whole, parts): (Vec<_>, Vec<_>) = wanted.iter().partition(is_group);
+        let fits = |part: &str| {
+            let mut steps = groups.iter().flat_map(|group| group.steps);
+            steps.any(|(name, _)| name.contains(part))
+        };
+        if let Some(unknown) = parts.iter().find(|part| !fits(part)) {
+            return Err(unknown);
+        }
         let chosen = |group: &Group| -> Vec<Step> {
-            if wanted.is_empty() || wanted.iter().any(|name| name == group.name) {
+            if wanted.is_empty() || whole.iter().any(|name| *name == group.name) {
                 return group.steps.to_vec();
             }
-            let named = |(name, _): &Step| wanted.iter().any(|part| name.contains(part.as_str()));
+            let named = |(name, _): &Step| parts.iter().any(|part| name.contains(part.as_str()));
             let Some(last) = group.steps.iter().rposition(named) else {
                 return Vec::new();
             };
@@ -64,12 +75,8 @@ impl Plan {
                 Order::Any | Order::AtOnce => group.steps.iter().copied().filter(named).collect(),
             }
         };
-        let chosen = groups.into_iter().map(|group| (group, chosen(&group)));
-        Self(chosen.filter(|(_, steps)| !steps.is_empty()).collect())
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        let chosen = groups.iter().map(|group| (*group, chosen(group)));
+        Ok(Self(chosen.filter(|(_, steps)| !steps.is_empty()).collect()))
     }
 
     /// Runs the steps and prints the result of each; whether all passed.
@@ -144,6 +151,15 @@ impl<'w> Run<'w> {
     fn groups(mut self, groups: &[(Group, Vec<Step>)]) -> Results {
         for (group, steps) in groups {
             println!("group {}", group.name);
+            // What is to be looked at afterwards must not be repaired.
+            if let Some(failed) = self.results.failed.first().copied()
+                && self.world.is_kept()
+            {
+                for (step, _) in steps {
+                    self.leave_out(step, failed);
+                }
+                continue;
+            }
             match group.order {
                 Order::Any | Order::Chain => self.one_by_one(group, steps),
                 Order::AtOnce => self.at_once(group, steps),
@@ -169,12 +185,12 @@ impl<'w> Run<'w> {
                 }
                 prepared = true;
             }
-            match step(self.world) {
+            match attempt(*step, self.world) {
                 Ok(()) => self.passed(group, name, started),
                 Err(error) => {
                     self.failed(name, started, &error);
                     prepared = false;
-                    if group.order == Order::Chain {
+                    if group.order == Order::Chain || self.world.is_kept() {
                         broken = Some(*name);
                     }
                 }
@@ -201,7 +217,7 @@ impl<'w> Run<'w> {
                 .map(|(name, step)| {
                     scope.spawn(move || {
                         let started = Instant::now();
-                        let outcome = step(world);
+                        let outcome = attempt(*step, world);
                         if outcome.is_ok() {
                             print_passed(name, started);
                         }
@@ -250,6 +266,11 @@ impl<'w> Run<'w> {
     }
 }
 
+/// Runs a step. One that panics has failed, like any other.
+fn attempt(step: fn(&World) -> Result<()>, world: &World) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(|| step(world))).unwrap_or_else(|_| bail!("it panicked"))
+}
+
 fn print_passed(name: &str, started: Instant) {
     println!("test {name} ... ok ({:.1} s)", started.elapsed().as_secs_f64());
 }
@@ -276,7 +297,10 @@ mod tests {
     fn chosen(wanted: &[&str]) -> Vec<String> {
         let groups = [group("alone", Order::Any), group("chain", Order::Chain)];
         let wanted: Vec<String> = wanted.iter().map(|&name| name.to_owned()).collect();
-        let plan = Plan::of(groups, &wanted);
+        let plan = match Plan::of(&groups, &wanted) {
+            Ok(plan) => plan,
+            Err(unknown) => return vec![format!("unknown: {unknown}")],
+        };
         let line = |(group, steps): &(Group, Vec<Step>)| {
             let names: Vec<&str> = steps.iter().map(|(name, _)| *name).collect();
             format!("{}: {}", group.name, names.join(" "))
@@ -292,7 +316,17 @@ mod tests {
         );
         assert_eq!(chosen(&["chain"]), ["chain: first second third"]);
         assert_eq!(chosen(&["seco"]), ["alone: second", "chain: first second"]);
-        assert!(chosen(&["nothing"]).is_empty());
+        assert_eq!(chosen(&["chain", "nothing"]), ["unknown: nothing"]);
+    }
+
+    #[test]
+    fn a_word_that_is_a_group_chooses_no_step_of_another() {
+        for group in crate::groups::ALL {
+            let wanted = [group.name.to_owned()];
+            let plan = Plan::of(&crate::groups::ALL, &wanted).unwrap();
+            let names: Vec<&str> = plan.0.iter().map(|(group, _)| group.name).collect();
+            assert_eq!(names, [group.name]);
+        }
     }
 
     #[test]

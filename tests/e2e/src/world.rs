@@ -5,7 +5,7 @@
 )]
 
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -46,6 +46,8 @@ pub(crate) struct World {
     /// Another one, that no node publishes.
     pub(crate) spare_port: String,
     home: TempDir,
+    /// Kubeconfig of a cluster that is to stay.
+    keep: Option<PathBuf>,
     /// Two runs would take each other's cluster away.
     _only_run: File,
 }
@@ -92,13 +94,16 @@ impl World {
             |name: &str| std::env::var(name).with_context(|| format!("{name} is not set; run `make e2e`"));
         let home = tempfile::tempdir().context("a folder for the kubeconfig and the state")?;
         let only_run = only_run()?;
+        let keep = std::env::var_os("E2E_KEEP")
+            .map(std::path::absolute)
+            .transpose()?;
         let mut free = PORTS.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
         let mut port = || {
             let port = free.next().map(|port| port.to_string());
             port.with_context(|| format!("no port of {PORTS:?} is free on 127.0.0.1"))
         };
         let mut world = Self {
-            binary: get("IRSA_EMU_BIN")?.into(),
+            binary: own_copy(Path::new(&get("IRSA_EMU_BIN")?), home.path())?,
             node_image: get("TESTBED_NODE_IMAGE")?,
             emulator_image: get("TESTBED_LOCALSTACK_IMAGE")?,
             vault_image: get("TESTBED_VAULT_IMAGE")?,
@@ -115,6 +120,7 @@ impl World {
             host_port: port()?,
             spare_port: port()?,
             home,
+            keep,
             _only_run: only_run,
         };
         if let Some(published) = world.published_port() {
@@ -319,7 +325,7 @@ impl World {
 
     /// Removes what a run left that was killed: a step that finds the work of another run proves nothing.
     pub(crate) fn begin(&self) -> Result<()> {
-        if std::env::var_os("E2E_KEEP").is_none() {
+        if !self.is_kept() {
             self.irsa_emu(&["down", "--delete-cluster"])?.code(0)?;
         }
         Ok(())
@@ -340,9 +346,14 @@ impl World {
         Ok(())
     }
 
-    /// Removes what a failed run left.
+    /// Whether the cluster is to stay.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keep.is_some()
+    }
+
+    /// Removes what the run left.
     pub(crate) fn clean_up(&self) {
-        if std::env::var_os("E2E_KEEP").is_some() {
+        if self.is_kept() {
             println!(
                 "E2E_KEEP is set: the cluster {INSTANCE} stays; kubeconfig {}",
                 self.kubeconfig().display()
@@ -361,7 +372,9 @@ impl World {
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         // Where a cluster is to be looked at afterwards, its kubeconfig must outlive the run.
-        std::env::var_os("E2E_KEEP").map_or_else(|| self.home.path().join("kubeconfig"), PathBuf::from)
+        self.keep
+            .clone()
+            .unwrap_or_else(|| self.home.path().join("kubeconfig"))
     }
 
     /// A path below the project's root, as text.
@@ -447,13 +460,29 @@ fn describe(command: &Command) -> String {
     text
 }
 
+/// Copies the programs to where nobody builds others over them during the run.
+fn own_copy(command: &Path, home: &Path) -> Result<PathBuf> {
+    let from = command
+        .parent()
+        .with_context(|| format!("{} has no folder", command.display()))?;
+    for name in ["irsa-emu", "irsa-emu-webhook", "irsa-emu-sidecar"] {
+        let file = from.join(name);
+        std::fs::copy(&file, home.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+    }
+    Ok(home.join("irsa-emu"))
+}
+
 /// Takes the place of the one run that may use the cluster of this name.
 fn only_run() -> Result<File> {
     let path = std::env::temp_dir().join(format!("{INSTANCE}.lock"));
     let lock = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
-    lock.try_lock()
-        .with_context(|| format!("another e2e run holds {}: wait for its end", path.display()))?;
-    Ok(lock)
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!("another e2e run holds {}: wait for its end", path.display()),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
 }
 
 /// Asks again until there is an answer, at most for `seconds`; the error of the last try is told.

@@ -47,7 +47,7 @@ pub struct DoctorArgs {
     /// What makes the exit code 1
     #[arg(long, value_name = "RESULT", default_value = "error")]
     fail_on: FailOn,
-    /// Port of 127.0.0.1 that `up` would open, while the cluster does not exist; 0 takes any that is free
+    /// Port of 127.0.0.1 that `up` would open for a new cluster. 0 uses any free port
     #[arg(long, value_name = "PORT", default_value_t = EMULATOR_PORT)]
     host_port: u16,
     #[command(flatten)]

@@ -1,5 +1,6 @@
-//! The cluster without its keeper: somebody else holds its Lease, so that nothing is mended while it is looked at.
+//! The cluster without its keeper: the test holds its Lease, so that nothing is repaired while the doctor looks.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -14,58 +15,80 @@ const HOLDER: &str = "e2e-doctor";
 /// The Lease is held for so long, in seconds, and renewed each second: a busy machine may be late.
 const LASTS: u64 = 15;
 
+/// The Lease, held by the test.
+pub(super) struct Held<'h> {
+    lost: &'h AtomicBool,
+}
+
+impl Held<'_> {
+    /// Fails if a replica took the Lease meanwhile.
+    pub(super) fn check(&self) -> Result<()> {
+        ensure!(
+            !self.lost.load(Ordering::Relaxed),
+            "the Lease is not held any more"
+        );
+        Ok(())
+    }
+}
+
 /// Runs something while no replica of the webhook leads.
-pub(super) fn without(world: &World, run: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(super) fn without(world: &World, run: impl FnOnce(&Held<'_>) -> Result<()>) -> Result<()> {
     let (over, ended) = mpsc::channel::<()>();
+    let lost = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let holder = scope.spawn(move || -> Result<()> {
-            hold(world)?;
-            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(Duration::from_secs(1)) {
-                still_held(world)?;
-                hold(world)?;
-            }
-            give_back(world)
+        no_one_leads(world)?;
+        let lost_here = &lost;
+        let holder = scope.spawn(move || {
+            let held = hold_until(world, &ended);
+            lost_here.store(held.is_err(), Ordering::Relaxed);
+            held
         });
-        let result = no_one_leads(world).and_then(|()| run());
+        let result = run(&Held { lost: &lost });
         drop(over);
         let held = holder.join().ok().context("the holder of the Lease panicked")?;
-        result.and(held)
+        // Why it was lost explains what a step saw.
+        held.and(result)
     })
 }
 
-fn hold(world: &World) -> Result<()> {
+/// Renews the Lease until the other end of the channel is gone, then gives it back.
+fn hold_until(world: &World, ended: &mpsc::Receiver<()>) -> Result<()> {
+    while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(Duration::from_secs(1)) {
+        let lease = world.get(LEASE)?;
+        ensure!(
+            lease["spec"]["holderIdentity"] == HOLDER,
+            "a replica took the Lease while a step needed that none leads: {}",
+            lease["spec"]
+        );
+        // If somebody writes it after this look, the API server refuses the change.
+        hold(world, &lease["metadata"]["resourceVersion"])?;
+    }
+    let nobody =
+        json!({"holderIdentity": null, "leaseDurationSeconds": null, "renewTime": null, "acquireTime": null});
+    patch(world, &json!({"spec": nobody}))
+}
+
+/// Takes or renews the Lease, at this version of it or at any (`null`).
+fn hold(world: &World, version: &Value) -> Result<()> {
     let now = world.program("date", &["-u", "+%FT%T.000000Z"])?.code(0)?.out;
     let now = now.trim();
     let spec = json!({"holderIdentity": HOLDER, "leaseDurationSeconds": LASTS, "renewTime": now, "acquireTime": now});
-    patch(world, &spec)
-}
-
-fn give_back(world: &World) -> Result<()> {
     patch(
         world,
-        &json!({"holderIdentity": null, "leaseDurationSeconds": null, "renewTime": null, "acquireTime": null}),
+        &json!({"metadata": {"resourceVersion": version}, "spec": spec}),
     )
 }
 
-fn patch(world: &World, spec: &Value) -> Result<()> {
-    let patch = json!({"spec": spec}).to_string();
-    world.kubectl(&[&["patch"], LEASE, &["--type=merge", "-p", &patch]].concat())?;
+fn patch(world: &World, patch: &Value) -> Result<()> {
+    world.kubectl(&[&["patch"], LEASE, &["--type=merge", "-p", &patch.to_string()]].concat())?;
     Ok(())
 }
 
-fn still_held(world: &World) -> Result<()> {
-    let spec = world.get(LEASE)?["spec"].clone();
-    ensure!(
-        spec["holderIdentity"] == HOLDER,
-        "a replica took the Lease while a step needed that none leads: {spec}"
-    );
-    Ok(())
-}
-
-/// Waits until every replica says itself that it does not lead.
+/// Takes the Lease, and waits until every replica reports that it does not lead. A replica that was about to release an
+/// expired Lease can take it once more.
 fn no_one_leads(world: &World) -> Result<()> {
-    eventually("no replica leads", 30, || {
-        still_held(world)?;
+    eventually("no replica leads", 60, || {
+        hold(world, &Value::Null)?;
         let label = "app.kubernetes.io/name=irsa-emu-webhook";
         let pods = world.get(&["pods", "-n", "irsa-emu", "-l", label])?;
         let pods = pods["items"].as_array().context("a list of Pods")?;

@@ -50,8 +50,9 @@ fn break_all(world: &World) -> Result<()> {
     for one in ALONE {
         found_alone(world, one, &before)?;
     }
-    keeper::without(world, || {
+    keeper::without(world, |held| {
         for one in WITHOUT_KEEPER {
+            held.check()?;
             found_alone(world, one, &before)?;
         }
         Ok(())
