@@ -2,6 +2,10 @@
 #
 # Build results live outside the clone, so that a second clone (CI makes one for each run) starts warm.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/irsa-emu/target
+# CI makes a clone for each run: what the compiler keeps for the next change of a file would only fill the disk.
+ifdef CI
+export CARGO_INCREMENTAL := 0
+endif
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 # Tests and the programs of the e2e tests share target, flags, profile and features, so that each dependency is built once
 # for both; lints check the same form of it. Static programs are what images FROM scratch need.

@@ -45,6 +45,8 @@ pub(crate) fn broken_webhook_is_told(world: &World) -> Result<()> {
 }
 
 fn make_image(world: &World) -> Result<()> {
+    // One of the same name would stay behind without a name.
+    remove_image(world)?;
     let docker = |args: &[&str]| -> Result<String> { Ok(world.program("docker", args)?.code(0)?.out) };
     let container = docker(&["create", &world.sdk_image])?;
     let container = container.trim();
@@ -58,5 +60,11 @@ fn make_image(world: &World) -> Result<()> {
         BROKEN,
     ])?;
     docker(&["rm", container])?;
+    Ok(())
+}
+
+/// Removes the image that the steps of this file make.
+pub(crate) fn remove_image(world: &World) -> Result<()> {
+    world.program("docker", &["image", "rm", "--force", BROKEN])?;
     Ok(())
 }

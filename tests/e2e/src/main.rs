@@ -50,6 +50,9 @@ fn main() -> ExitCode {
     };
     let passed = plan.run(&world);
     world.clean_up();
+    if let Err(error) = faults::remove_image(&world) {
+        eprintln!("e2e: {error:#}");
+    }
     if passed {
         ExitCode::SUCCESS
     } else {
