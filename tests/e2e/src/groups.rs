@@ -3,8 +3,8 @@
 use crate::runner::{Group, Install, Order};
 use crate::world::World;
 use crate::{
-    admission, churn, clusters, doctor, explain, faults, host_port, hostile, identity, lifecycle, memory,
-    real_aws, restart, sdks, sts, vault,
+    admission, churn, clusters, doctor, explain, faults, host_port, hostile, identity, leader, lifecycle,
+    memory, real_aws, restart, sdks, sts, vault,
 };
 
 const NOTHING: fn(&World) -> anyhow::Result<()> = |_| Ok(());
@@ -279,6 +279,10 @@ pub(crate) const ALL: [Group; 17] = [
             (
                 "a_broken_registration_or_secret_is_mended",
                 admission::trust::broken_trust_is_mended,
+            ),
+            (
+                "a_deleted_lease_is_made_again",
+                leader::deleted_lease_is_made_again,
             ),
             (
                 "an_enforcing_namespace_refuses_what_nobody_judged",

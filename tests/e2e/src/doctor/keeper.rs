@@ -5,10 +5,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use irsa_emu_core::contract::WEBHOOK_HEALTH_PORT;
 use serde_json::{Value, json};
 
-use crate::world::{World, eventually, text_at};
+use crate::leader;
+use crate::world::{World, eventually};
 
 const LEASE: &[&str] = &["lease", "-n", "irsa-emu", "irsa-emu-keeper"];
 const HOLDER: &str = "e2e-doctor";
@@ -61,22 +61,22 @@ fn hold_until(world: &World, ended: &mpsc::Receiver<()>) -> Result<()> {
             lease["spec"]
         );
         // If somebody writes it after this look, the API server refuses the change.
-        hold(world, &lease["metadata"]["resourceVersion"])?;
+        hold(
+            world,
+            &json!({"resourceVersion": lease["metadata"]["resourceVersion"]}),
+        )?;
     }
     let nobody =
         json!({"holderIdentity": null, "leaseDurationSeconds": null, "renewTime": null, "acquireTime": null});
     patch(world, &json!({"spec": nobody}))
 }
 
-/// Takes or renews the Lease, at this version of it or at any (`null`).
-fn hold(world: &World, version: &Value) -> Result<()> {
+/// Takes or renews the Lease. Metadata with a version make that fail for any other.
+fn hold(world: &World, metadata: &Value) -> Result<()> {
     let now = world.program("date", &["-u", "+%FT%T.000000Z"])?.code(0)?.out;
     let now = now.trim();
     let spec = json!({"holderIdentity": HOLDER, "leaseDurationSeconds": LASTS, "renewTime": now, "acquireTime": now});
-    patch(
-        world,
-        &json!({"metadata": {"resourceVersion": version}, "spec": spec}),
-    )
+    patch(world, &json!({"metadata": metadata, "spec": spec}))
 }
 
 fn patch(world: &World, patch: &Value) -> Result<()> {
@@ -88,18 +88,9 @@ fn patch(world: &World, patch: &Value) -> Result<()> {
 /// expired Lease can take it once more.
 fn no_one_leads(world: &World) -> Result<()> {
     eventually("no replica leads", 60, || {
-        hold(world, &Value::Null)?;
-        let label = "app.kubernetes.io/name=irsa-emu-webhook";
-        let pods = world.get(&["pods", "-n", "irsa-emu", "-l", label])?;
-        let pods = pods["items"].as_array().context("a list of Pods")?;
-        ensure!(pods.len() == 2, "{} replicas", pods.len());
-        for pod in pods {
-            let name = text_at(pod, "/metadata/name")?;
-            let path = format!("/api/v1/namespaces/irsa-emu/pods/{name}:{WEBHOOK_HEALTH_PORT}/proxy/metrics");
-            let metrics = world.kubectl(&["get", "--raw", &path])?;
-            let leads = metrics.lines().find(|line| line.starts_with("irsa_emu_leading "));
-            ensure!(leads == Some("irsa_emu_leading 0"), "{name}: {leads:?}");
-        }
+        hold(world, &json!({}))?;
+        let reports = leader::reports(world)?;
+        ensure!(!reports.contains(&true), "{reports:?}");
         Ok(())
     })
 }
