@@ -19,13 +19,22 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test setup build man lint fmt clippy doc deny boundaries unit e2e bench record fuzz clean
+.PHONY: help demo demo-setup programs test setup build man lint fmt clippy doc deny boundaries unit e2e bench record fuzz clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: setup build ## Vault on a real cluster, unsealed by KMS in LocalStack, with EKS values unchanged
-	@eval "$$($(TESTBED) env)" && PATH="$(BIN):$$PATH" demo/run
+demo: demo-setup programs ## Vault on a real cluster, unsealed by KMS in LocalStack, with EKS values unchanged
+	@eval "$$($(TESTBED) env)" && PATH="$(TEST_BIN):$$PATH" demo/run
+
+# What the demo needs, and no more: on a machine without a registry each image takes minutes to build.
+demo-setup:
+	@$(TESTBED) up demo
+
+# What the demo and the e2e tests run: one build for both, without the minutes of link-time optimisation. With the tests'
+# own targets, as cargo would otherwise choose other features and build the dependencies again.
+programs:
+	$(STATIC) cargo build --workspace --lib --bins --tests --locked
 
 test: setup lint ## Everything that CI checks
 	@tests/beside "$(MAKE) --no-print-directory unit" "$(MAKE) --no-print-directory e2e"
@@ -70,8 +79,7 @@ unit: ## Tests that need no cluster
 	INSTA_UPDATE=no $(STATIC) cargo test --workspace --locked --no-fail-fast
 
 GROUP ?=
-e2e: ## The acceptance of the main job, on a real cluster; GROUP="vault sts" runs these groups only
-	$(STATIC) cargo build --workspace --lib --bins --tests --locked
+e2e: programs ## The acceptance of the main job, on a real cluster; GROUP="vault sts" runs these groups only
 	@eval "$$($(TESTBED) env)" && IRSA_EMU_BIN="$(TEST_BIN)/irsa-emu" "$(TEST_BIN)/irsa-emu-e2e" $(GROUP)
 
 bench: setup build ## Sizes, planning in process, and the real servers under load beside Amazon's and LocalStack, on a cluster of its own

@@ -12,6 +12,7 @@ copy_kubectl() { # node image
   docker rm -v "$container" >/dev/null
 }
 
+# build_images SCOPE: demo or all.
 build_images() {
   local go_version
   check_can_build
@@ -26,11 +27,12 @@ build_images() {
     -- make_python_base
   step localstack "about 1 min" "image:$built_localstack_image" "$(stamp python-tree)" "$(stamp python-base)" "$testbed/localstack" "$(declare -f venv)" \
     -- make_localstack
+  step vault/program "about 4 min cold" out/vault "$vault_version" "$go_version" "$testbed/vault/storage.go" -- build_vault "${vault_modules[@]}"
+  step vault/image "about 10 s" "image:$built_vault_image" "$(stamp vault-program)" "$(stamp python-base)" "$testbed/vault" -- make_vault_image
+  [[ $1 == all ]] || return 0
   step aws-sdk-python "about 20 s" "image:$built_aws_sdk_python_image" "$(stamp python-tree)" "$(stamp python-base)" "$testbed/aws-sdk-python" "$(declare -f venv)" \
     -- make_aws_sdk_python
   build_sdks
-  step vault/program "about 9 min cold" out/vault "$vault_version" "$go_version" -- build_vault "${vault_modules[@]}"
-  step vault/image "about 10 s" "image:$built_vault_image" "$(stamp vault-program)" "$(stamp python-base)" "$testbed/vault" -- make_vault_image
 }
 
 pull_image() { # image
@@ -38,18 +40,20 @@ pull_image() { # image
   printf '%s\n' "$1" >>"$cache/pulled"
 }
 
+# pull_images SCOPE: demo or all.
 pull_images() {
-  local image
-  for image in "$pulled_node_image" "$pulled_localstack_image" "$pulled_vault_image" "$pulled_python_image" \
-    "$pulled_nodejs_image" "$pulled_java_image" "$pulled_maven_image"; do
+  local image images=("$pulled_node_image" "$pulled_localstack_image" "$pulled_vault_image")
+  [[ $1 == demo ]] || images+=("$pulled_python_image" "$pulled_nodejs_image" "$pulled_java_image" "$pulled_maven_image")
+  for image in "${images[@]}"; do
     # One that is there already is neither pulled nor removed by `clean`.
     if docker image inspect "$image" >/dev/null 2>&1; then continue; fi
     step "pull/${image%%:*}" "$image" "image:$image" -- pull_image "$image"
   done
   step kubectl "" tools/kubectl "$pulled_node_image" -- copy_kubectl "$pulled_node_image"
-  pull_sdks
+  [[ $1 == demo ]] || pull_sdks
 }
 
+# testbed_up SCOPE: demo or all.
 testbed_up() {
   local began=$SECONDS mode
   [[ $(uname -s) == Linux ]] || fail "the testbed is for Linux" "use your own kind, helm and images here"
@@ -61,9 +65,9 @@ testbed_up() {
   step kind "about 30 s cold" tools/kind "$(go version)" -- go_tool "sigs.k8s.io/kind@$kind_version"
   step helm "about 1 min cold" tools/helm "$(go version)" \
     -- go_tool "helm.sh/helm/v3/cmd/helm@$helm_version" "-X helm.sh/helm/v3/internal/version.version=$helm_version"
-  step eks-webhook "about 1 min cold" out/eks-webhook "$eks_webhook_version" "$(go version)" -- build_eks_webhook
-  "${mode}_images"
-  say "ready in $((SECONDS - began)) s (images: $mode); now: eval \"\$($testbed/testbed env)\""
+  "${mode}_images" "$1"
+  [[ $1 == demo ]] || step eks-webhook "about 1 min cold" out/eks-webhook "$eks_webhook_version" "$(go version)" -- build_eks_webhook
+  say "ready for $1 in $((SECONDS - began)) s (images: $mode); now: eval \"\$($testbed/testbed env)\""
 }
 
 # image_names: NAME=IMAGE lines, for the way the images come on this machine.
