@@ -37,25 +37,27 @@ kubernetes_flags() {
   done
 }
 
-# `go install` refuses Vault because its go.mod replaces modules. Build it in its
-# own folder with a copy of that file that names the published modules instead.
+# `go install` refuses Vault because its go.mod replaces modules. Build it in a copy
+# of its folder whose go.mod names the published modules instead.
 # Its tag `minimal` leaves out the plugins of clouds and databases, which are most of
-# the time that it takes; it leaves out storage `file`, too, which is put back.
+# the time that it takes. It leaves out storage `file`, too: ../vault/storage.go puts it back.
 build_vault() {
-  local folder modfile=$cache/work/vault/go.mod drop=() require=() module path version
-  mkdir -p "$cache/work/vault"
-  folder=$(cd / && go mod download -json "github.com/hashicorp/vault@v$vault_version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
-  cp "$folder/go.mod" "$folder/go.sum" "$cache/work/vault/"
-  chmod u+w "$cache"/work/vault/go.*
+  local folder=$cache/work/vault source drop=() require=() module path version
+  rm -rf "$folder"
+  source=$(cd / && go mod download -json "github.com/hashicorp/vault@v$vault_version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+  # What a module's folder holds cannot be written.
+  cp -r "$source" "$folder"
+  chmod -R u+w "$folder"
+  cp "$testbed/vault/storage.go" "$folder/command/commands_min.go"
   for module in "$@"; do
     path=${module%@*} version=${module#*@}
     drop+=("-dropreplace=$path")
     require+=("-require=$path@$version")
   done
-  go mod edit "${drop[@]}" "${require[@]}" "$modfile"
-  printf '{"Replace": {"%s": "%s"}}\n' "$folder/command/commands_min.go" "$testbed/vault/storage.go" >"$cache/work/vault/overlay.json"
-  (cd "$folder" && go_nice build -tags minimal -overlay "$cache/work/vault/overlay.json" -modfile="$modfile" -mod=mod -trimpath -ldflags '-s -w' -o "$cache/out/vault.new" .)
+  (cd "$folder" && go mod edit "${drop[@]}" "${require[@]}" &&
+    go_nice build -tags minimal -mod=mod -trimpath -ldflags '-s -w' -o "$cache/out/vault.new" .)
   mv "$cache/out/vault.new" "$cache/out/vault"
+  rm -rf "$folder"
 }
 
 # The module's folder and not `go install`, which asks for a list of versions that
