@@ -128,6 +128,8 @@ pub enum Verb {
     Render(Box<commands::render::RenderArgs>),
     /// Give manifests what the webhook would give their Pods, without a cluster
     Inject(Box<commands::inject::InjectArgs>),
+    /// Judge trust policies in files, without a cluster
+    TrustPolicy(commands::trust_policy::TrustPolicyArgs),
     /// Replace Pods whose AWS identity is missing or out of date
     RestartInjected(commands::restart_injected::RestartArgs),
     /// Make an app's AWS resources

@@ -3,7 +3,7 @@
 use irsa_emu_core::patch::Patch;
 use serde_json::{Value, json};
 
-use crate::explain::subject::{Kind, Subject};
+use crate::explain::subject::Subject;
 use crate::explain::world::World;
 use crate::explain::{Explanation, judge};
 
@@ -12,6 +12,15 @@ use crate::explain::{Explanation, judge};
 pub struct Injection {
     /// The object with what was added; `None` where the webhook would leave its Pods alone.
     pub changed: Option<Value>,
+    /// What was decided, and why: for each of its Pod templates.
+    pub decisions: Vec<Decision>,
+}
+
+/// What was decided about one Pod template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// Whether something was added.
+    pub is_changed: bool,
     /// What was decided, and why.
     pub explanation: Explanation,
 }
@@ -33,33 +42,36 @@ pub fn inject(
     default_namespace: &str,
     world: &World,
 ) -> Result<Option<Injection>, InjectError> {
-    let Some(kind) = Kind::of(object) else {
-        return Ok(None);
-    };
-    let Some(subject) = Subject::of_object(object, default_namespace) else {
-        return Ok(None);
-    };
-    let changed = judge::patch(&subject, world)
-        .map(|patch| patched(object, kind, &patch))
-        .transpose()?;
-    Ok(Some(Injection {
-        changed,
-        explanation: judge::judge(&subject, world),
-    }))
+    let mut changed = None;
+    let mut decisions = Vec::new();
+    for subject in Subject::all_of(object, default_namespace) {
+        if subject.kind == "ServiceAccount" {
+            return Ok(None);
+        }
+        let patch = judge::patch(&subject, world);
+        if let Some(patch) = &patch {
+            let object = changed.get_or_insert_with(|| object.clone());
+            apply(object, &subject.template, patch)?;
+        }
+        decisions.push(Decision {
+            is_changed: patch.is_some(),
+            explanation: judge::judge(&subject, world),
+        });
+    }
+    Ok((!decisions.is_empty()).then_some(Injection { changed, decisions }))
 }
 
-/// The object with a patch applied to its Pod.
-fn patched(object: &Value, kind: &Kind, patch: &Patch) -> Result<Value, InjectError> {
-    let mut object = object.clone();
+/// Applies a patch to the Pod of an object.
+fn apply(object: &mut Value, template: &str, patch: &Patch) -> Result<(), InjectError> {
     let patch: json_patch::Patch = serde_json::from_slice(patch.as_bytes())?;
-    if let Some(pod) = object.pointer_mut(kind.template) {
+    if let Some(pod) = object.pointer_mut(template) {
         // A Pod that the API server sends has metadata, and a template needs none.
         if pod["metadata"].is_null() {
             pod["metadata"] = json!({});
         }
         json_patch::patch(pod, &patch)?;
     }
-    Ok(object)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -67,7 +79,7 @@ mod tests {
     use irsa_emu_core::contract::INJECTED;
 
     use super::*;
-    use crate::explain::subject::KINDS;
+    use crate::explain::subject::{KINDS, Kind};
     use crate::manifests::Settings;
     use crate::manifests::tests::install;
 
@@ -105,7 +117,7 @@ mod tests {
             let before = object(kind);
             let injection = inject(&before, "default", &world).unwrap().unwrap();
             assert_eq!(
-                injection.explanation.if_created_now.outcome, "injected",
+                injection.decisions[0].explanation.if_created_now.outcome, "injected",
                 "{kind:?}"
             );
             let after = injection.changed.unwrap();
@@ -147,7 +159,7 @@ mod tests {
         let reason = |object: &Value, world: &World| {
             let injection = inject(object, "default", world).unwrap().unwrap();
             assert_eq!(injection.changed, None);
-            injection.explanation.findings[0].id
+            injection.decisions[0].explanation.findings[0].id
         };
         object["spec"]["template"]["spec"]["serviceAccountName"] = json!("other");
         assert_eq!(reason(&object, &world), "no-service-account");

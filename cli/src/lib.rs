@@ -29,6 +29,7 @@ pub mod signals;
 pub mod state;
 pub mod suggest;
 pub mod support;
+pub mod trust;
 pub mod workload;
 
 use std::ffi::OsString;
@@ -145,6 +146,7 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         Verb::Explain(args) => commands::explain::run(args, app).await,
         Verb::Render(args) => commands::render::run(*args, app).await,
         Verb::Inject(args) => Box::pin(commands::inject::run(*args, app)).await,
+        Verb::TrustPolicy(args) => commands::trust_policy::run(args, app).await,
         Verb::RestartInjected(args) => commands::restart_injected::run(args, app).await,
         Verb::Recipe(args) => commands::recipe::run(args, app).await,
         Verb::Env(args) => commands::env::run(args, app).await,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches};
 use serde::Serialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::app::App;
@@ -11,13 +12,14 @@ use crate::checks::{Scope, Surroundings};
 use crate::cluster::target::Cluster;
 use crate::command_line;
 use crate::commands::recipe::steps;
-use crate::documents::{self, Document};
+use crate::documents::{self, Document, File};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::explain::subject::{Kind, Subject};
+use crate::explain::subject::{self, Kind, Subject};
 use crate::explain::world::World;
-use crate::explain::{Credentials, Explanation, PodLine, gather, judge, render};
+use crate::explain::{Credentials, Explanation, PodLine, gather, judge, render, templates};
 use crate::manifests::{InstallArgs, References, Settings};
 use crate::output::OutputArgs;
+use crate::printer::plain;
 
 /// Options of `irsa-emu explain`.
 #[derive(Debug, Args)]
@@ -44,15 +46,61 @@ pub struct ExplainArgs {
     offline: bool,
     #[command(flatten)]
     output: OutputArgs,
-    /// Exit with 1 if something gets no credentials
-    #[arg(long)]
-    check: bool,
+    /// Exit with 1 if something gets no credentials that should: what was named by its name, what a role is named for, and
+    /// what sets AWS_* by itself; with `--check=all`, anything
+    #[arg(
+        long,
+        value_name = "WHAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "expected",
+        value_parser = check
+    )]
+    check: Option<Check>,
+}
+
+/// What `--check` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    /// Nothing, as its variable has it.
+    Off,
+    /// What should have a role.
+    Expected,
+    /// Everything.
+    All,
+}
+
+/// Reads what `--check` asks for. Its variable may be a switch.
+fn check(text: &str) -> Result<Check, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "expected" | "1" | "true" | "yes" | "on" | "y" | "t" => Ok(Check::Expected),
+        "all" => Ok(Check::All),
+        "0" | "false" | "no" | "off" | "n" | "f" => Ok(Check::Off),
+        _ => Err("expected `expected` or `all`".to_owned()),
+    }
 }
 
 /// The answer for programs.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Answer<'a> {
     explanations: &'a [Explanation],
+    /// What may make Pods, and was not looked into.
+    #[serde(skip_serializing_if = "<[NotLookedInto]>::is_empty")]
+    not_looked_into: &'a [NotLookedInto],
+}
+
+/// An object that may make Pods, and was not looked into.
+#[derive(Debug, Serialize)]
+struct NotLookedInto {
+    kind: String,
+    namespace: String,
+    name: String,
+    /// Its document, and the line.
+    place: String,
+    why: String,
+    #[serde(skip)]
+    title: String,
 }
 
 /// What a user names by kind and name.
@@ -72,35 +120,89 @@ pub async fn run(args: ExplainArgs, app: &App) -> Result<ExitStatus, CliError> {
         check,
     } = args;
     let named = read_names(&what)?;
-    let documents = documents::read(&files)
+    let files = documents::read(&files)
         .await
         .map_err(|error| CliError::new(ExitStatus::Usage, "reading manifests", error))?;
+    let missed = not_looked_into(&files, namespace.as_deref().unwrap_or("default"));
+    let remarks = files.iter().flat_map(|file| &file.remarks);
+    for remark in remarks {
+        app.progress.warn(&plain(remark));
+    }
+    for missed in &missed {
+        let NotLookedInto { title, place, why, .. } = missed;
+        app.progress
+            .warn(&plain(&format!("{title} ({place}) was not looked into: {why}")));
+    }
     let explained = if offline {
-        by_documents(&documents, namespace.as_deref().unwrap_or("default"), app).await?
+        by_documents(&files, namespace.as_deref().unwrap_or("default"), app).await?
     } else {
-        let documents = (!files.is_empty()).then_some(documents);
-        by_cluster(&named, documents.as_deref(), namespace, app).await?
+        let files = (!files.is_empty()).then_some(files);
+        by_cluster(&named, files.as_deref(), namespace, app).await?
     };
     let answer = Answer {
         explanations: &explained,
+        not_looked_into: &missed,
     };
     app.answer(&answer, |printer| {
         let texts: Vec<String> = explained.iter().map(|one| render::text(one, printer)).collect();
         printer.data(&texts.join("\n\n"));
     })?;
-    let mut without = explained.iter().filter(|one| one.credentials == Credentials::No);
-    match without.next() {
-        Some(first) if check => Err(no_credentials(first, without.count())),
-        _ => Ok(ExitStatus::Ok),
+    let is_asked = |one: &&Explanation| match check {
+        None | Some(Check::Off) => false,
+        // Whoever names an object wants to know about this one.
+        Some(Check::Expected) => one.expects_role || !named.is_empty(),
+        Some(Check::All) => true,
+    };
+    let asked = explained.iter().filter(is_asked);
+    let without: Vec<&Explanation> = asked.filter(|one| one.credentials == Credentials::No).collect();
+    match without.split_first() {
+        Some((first, others)) => Err(no_credentials(first, others.len())),
+        None => Ok(ExitStatus::Ok),
     }
+}
+
+/// What of the documents may make Pods, and is not looked into.
+fn not_looked_into(files: &[File], default_namespace: &str) -> Vec<NotLookedInto> {
+    let mut found = Vec::new();
+    for document in files.iter().flat_map(|file| &file.documents) {
+        for object in document.objects() {
+            let Some(why) = templates::of(&object.value).missed else {
+                continue;
+            };
+            let text = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            found.push(NotLookedInto {
+                kind: text("/kind").to_owned(),
+                namespace: subject::namespace_of(&object.value, default_namespace).to_owned(),
+                name: text("/metadata/name").to_owned(),
+                place: document.place.clone(),
+                why,
+                title: subject::object_title(&object.value, default_namespace),
+            });
+        }
+    }
+    found
 }
 
 /// Explains with what the documents say, and the settings that `up` would have here.
 async fn by_documents(
-    documents: &[Document],
+    files: &[File],
     namespace: &str,
     app: &App,
 ) -> Result<Vec<Explanation>, CliError> {
+    let mut world = World::offline(settings(app)?);
+    world.time_keys = gather::time_keys(OffsetDateTime::now_utc());
+    for recipe in steps::configured(app).await? {
+        world.learn_recipe(&recipe);
+    }
+    let subjects = of_documents(files, namespace, &mut world)?;
+    Ok(subjects
+        .iter()
+        .map(|subject| judge::judge(subject, &world))
+        .collect())
+}
+
+/// The settings that `up` would have here.
+pub(crate) fn settings(app: &App) -> Result<Settings, CliError> {
     let attempted = "reading the settings";
     let unreadable = |error| CliError::new(ExitStatus::Usage, attempted, error).code(Code::ConfigInvalid);
     let up = command_line::as_if("up", &app.config).map_err(unreadable)?;
@@ -108,23 +210,13 @@ async fn by_documents(
     if let Some(why) = install.contradiction() {
         return Err(CliError::because(ExitStatus::Usage, attempted, why).next("irsa-emu config view"));
     }
-    let install = install.install(&app.instance, References::default(), true);
-    let mut world = World::offline(Settings::of(&install));
-    world.time_keys = gather::time_keys(OffsetDateTime::now_utc());
-    for recipe in steps::configured(app).await? {
-        world.learn_recipe(&recipe);
-    }
-    let subjects = of_documents(documents, namespace, &mut world)?;
-    Ok(subjects
-        .iter()
-        .map(|subject| judge::judge(subject, &world))
-        .collect())
+    Ok(Settings::of(&install.install(&app.instance, References::default(), true)))
 }
 
 /// Explains with what the cluster and its emulator say; documents precede.
 async fn by_cluster(
     named: &[Named],
-    documents: Option<&[Document]>,
+    files: Option<&[File]>,
     namespace: Option<String>,
     app: &App,
 ) -> Result<Vec<Explanation>, CliError> {
@@ -141,8 +233,8 @@ async fn by_cluster(
             .code(Code::NotInstalled)
             .next(app.command("up")));
     };
-    let subjects = match documents {
-        Some(documents) => of_documents(documents, &namespace, &mut world)?,
+    let subjects = match files {
+        Some(files) => of_documents(files, &namespace, &mut world)?,
         None => find(&cluster, &namespace, named).await?,
     };
     gather::accounts(&cluster.client, &mut world, &subjects)
@@ -153,7 +245,7 @@ async fn by_cluster(
     let mut explained = Vec::with_capacity(subjects.len());
     for subject in &subjects {
         let mut explanation = judge::judge(subject, &world);
-        if subject.kind == "ServiceAccount" && documents.is_none() {
+        if subject.kind == "ServiceAccount" && files.is_none() {
             if world.account(&subject.namespace, &subject.name).is_none() {
                 return Err(missing(
                     "ServiceAccount",
@@ -171,7 +263,7 @@ async fn by_cluster(
 
 /// What `--check` fails with.
 fn no_credentials(first: &Explanation, others: usize) -> CliError {
-    let object = format!("{} {}/{}", first.kind, first.namespace, first.name);
+    let object = first.title();
     let others = match others {
         0 => String::new(),
         count => format!("; {count} more get none either"),
@@ -179,7 +271,7 @@ fn no_credentials(first: &Explanation, others: usize) -> CliError {
     let error = CliError::because(
         ExitStatus::Failed,
         format!("looking whether {object} gets credentials"),
-        format!("{}{others}", first.summary),
+        format!("{}{others}", plain(&first.summary)),
     );
     let fix = first.findings.first().and_then(|finding| finding.fix.clone());
     let error = error.code(Code::NoCredentials);
@@ -263,19 +355,14 @@ fn missing(kind: &str, namespace: &str, name: &str, cluster: &Cluster) -> CliErr
 }
 
 /// The subjects of files. Their ServiceAccounts, Namespaces and Recipes count as applied.
-fn of_documents(
-    documents: &[Document],
-    namespace: &str,
-    world: &mut World,
-) -> Result<Vec<Subject>, CliError> {
-    for object in documents.iter().flat_map(Document::objects) {
-        world
-            .learn(object, namespace)
-            .map_err(|why| CliError::because(ExitStatus::Usage, "reading manifests", why))?;
-    }
-    let objects = documents.iter().flat_map(Document::objects);
-    let subjects: Vec<Subject> = objects
-        .filter_map(|object| Subject::of_object(object, namespace))
+fn of_documents(files: &[File], namespace: &str, world: &mut World) -> Result<Vec<Subject>, CliError> {
+    world
+        .learn_all(files, namespace)
+        .map_err(|why| CliError::because(ExitStatus::Usage, "reading manifests", why))?;
+    let documents = files.iter().flat_map(|file| &file.documents);
+    let subjects: Vec<Subject> = documents
+        .flat_map(Document::objects)
+        .flat_map(|object| Subject::all_of(&object.value, namespace))
         .collect();
     if subjects.is_empty() {
         let why = "none of the documents is a Pod, a ServiceAccount or a workload with a Pod template";

@@ -10,19 +10,21 @@ use serde_json::Value;
 use crate::app::App;
 use crate::args;
 use crate::commands::recipe::steps;
-use crate::documents::{self, Document};
+use crate::documents::{self, Document, File};
 use crate::error::{Attempt, CliError, ExitStatus};
-use crate::explain::Explanation;
+use crate::explain::findings::{Finding, Level};
 use crate::explain::world::World;
+use crate::explain::{Explanation, subject, templates};
 use crate::images::ImageArgs;
-use crate::inject::{Injection, inject};
+use crate::inject::{Decision, inject};
 use crate::manifests::{InstallArgs, References, Settings, runs_native_sidecars};
 use crate::output::OutputArgs;
+use crate::printer::plain;
 
 /// Options of `irsa-emu inject`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Documents to which nothing is added are printed as they are; those that change lose their comments.
+    after_help = "Documents to which nothing is added are printed byte for byte; those that change lose the comments inside of them.
 ServiceAccounts, Namespaces and Recipes count if they are among the documents, Recipes also from irsa-emu.yaml.
 
 Examples:
@@ -55,16 +57,17 @@ struct Answer {
     explanations: Vec<Explanation>,
 }
 
-/// A document as it is to be printed, and what was decided about the objects in it.
-struct Outcome {
-    text: String,
-    value: Value,
-    decided: Vec<Injection>,
+/// What was decided about the objects of all documents.
+#[derive(Default)]
+struct Looked {
+    decided: Vec<Decision>,
+    /// What may make Pods, and was not looked into.
+    missed: Vec<String>,
 }
 
 /// Prints the manifests. No cluster is asked.
 pub async fn run(args: InjectArgs, app: &App) -> Result<ExitStatus, CliError> {
-    let documents = documents::read(&args.files)
+    let mut files = documents::read(&args.files)
         .await
         .map_err(|error| CliError::new(ExitStatus::Usage, "reading manifests", error))?;
     if let Some(why) = args.install.contradiction() {
@@ -76,32 +79,37 @@ pub async fn run(args: InjectArgs, app: &App) -> Result<ExitStatus, CliError> {
         Ok(reference) => (reference, None),
         Err(error) => (String::new(), Some(error)),
     };
-    let world = world(&args, sidecar, &documents, app).await?;
-    let mut outcomes = Vec::with_capacity(documents.len());
-    for document in documents {
-        outcomes.push(outcome(document, &args.namespace, &world)?);
+    let world = world(&args, sidecar, &files, app).await?;
+    let mut looked = Looked::default();
+    for document in files.iter_mut().flat_map(|file| &mut file.documents) {
+        look(document, &args.namespace, &world, &mut looked)?;
     }
-    let decided: Vec<&Injection> = outcomes.iter().flat_map(|outcome| &outcome.decided).collect();
     match missed {
-        Some(error) if decided.iter().any(|injection| gets_sidecar(injection)) => {
+        Some(error) if looked.decided.iter().any(gets_sidecar) => {
             return Err(error.next("irsa-emu inject --sidecar-image IMAGE"));
         }
         Some(_) | None => {}
     }
-    for injection in &decided {
-        app.progress.note(&line(injection));
+    for remark in files.iter().flat_map(|file| &file.remarks).chain(&looked.missed) {
+        app.progress.warn(&plain(remark));
     }
+    for decision in &looked.decided {
+        app.progress.note(&line(decision));
+        for warning in warnings(decision) {
+            app.progress.warn(&warning);
+        }
+    }
+    let documents = files.iter().flat_map(|file| &file.documents);
     let answer = Answer {
-        objects: outcomes.iter().map(|outcome| outcome.value.clone()).collect(),
-        explanations: decided
-            .iter()
-            .map(|injection| injection.explanation.clone())
+        objects: documents.map(|document| document.value.clone()).collect(),
+        explanations: looked
+            .decided
+            .into_iter()
+            .map(|decision| decision.explanation)
             .collect(),
     };
-    app.answer(&answer, |printer| {
-        let texts: Vec<&str> = outcomes.iter().map(|outcome| outcome.text.as_str()).collect();
-        printer.data(documents::join(&texts).trim_end());
-    })?;
+    let text = documents::joined(&files).attempting(writing)?;
+    app.answer(&answer, |printer| printer.exact(&text))?;
     Ok(ExitStatus::Ok)
 }
 
@@ -114,7 +122,7 @@ async fn sidecar_image(args: &InjectArgs) -> Result<String, CliError> {
 async fn world(
     args: &InjectArgs,
     sidecar: String,
-    documents: &[Document],
+    files: &[File],
     app: &App,
 ) -> Result<World, CliError> {
     let images = References {
@@ -127,66 +135,86 @@ async fn world(
     for recipe in steps::configured(app).await? {
         world.learn_recipe(&recipe);
     }
-    for object in documents.iter().flat_map(Document::objects) {
-        world
-            .learn(object, &args.namespace)
-            .map_err(|why| CliError::because(ExitStatus::Usage, "reading manifests", why))?;
-    }
+    world
+        .learn_all(files, &args.namespace)
+        .map_err(|why| CliError::because(ExitStatus::Usage, "reading manifests", why))?;
     Ok(world)
 }
 
-/// What becomes of a document.
-fn outcome(document: Document, namespace: &str, world: &World) -> Result<Outcome, CliError> {
-    let attempted = || "giving the manifests what the webhook would".to_owned();
-    let Document { text, mut value } = document;
-    let mut decided = Vec::new();
-    let mut is_changed = false;
-    for object in documents::objects_mut(&mut value) {
-        let Some(injection) = inject(object, namespace, world).attempting(attempted)? else {
-            continue;
-        };
-        if let Some(changed) = &injection.changed {
-            object.clone_from(changed);
-            is_changed = true;
-        }
-        decided.push(injection);
-    }
-    let text = if is_changed {
-        documents::rewritten(&text, &value).attempting(attempted)?
-    } else {
-        text
-    };
-    Ok(Outcome { text, value, decided })
+fn writing() -> String {
+    "giving the manifests what the webhook would".to_owned()
 }
 
-fn gets_sidecar(injection: &Injection) -> bool {
-    let delivery = &injection.explanation.if_created_now.delivery;
-    injection.changed.is_some()
+/// Gives the objects of a document what the webhook would.
+fn look(
+    document: &mut Document,
+    namespace: &str,
+    world: &World,
+    looked: &mut Looked,
+) -> Result<(), CliError> {
+    let mut value = document.value.clone();
+    for object in document.objects() {
+        let missed = templates::of(&object.value).missed;
+        looked.missed.extend(missed.map(|why| {
+            let title = subject::object_title(&object.value, namespace);
+            format!("{title} ({}) was not looked into: {why}", document.place)
+        }));
+        let Some(injection) = inject(&object.value, namespace, world).attempting(writing)? else {
+            continue;
+        };
+        if let (Some(changed), Some(at)) = (injection.changed, value.pointer_mut(&object.pointer)) {
+            *at = changed;
+        }
+        looked.decided.extend(injection.decisions);
+    }
+    if value != document.value {
+        document.rewrite(value).attempting(writing)?;
+    }
+    Ok(())
+}
+
+fn gets_sidecar(decision: &Decision) -> bool {
+    let delivery = &decision.explanation.if_created_now.delivery;
+    decision.is_changed
         && delivery
             .as_ref()
             .is_some_and(|chosen| chosen.value == Delivery::Sidecar.as_str())
 }
 
 /// What was decided, for people.
-fn line(injection: &Injection) -> String {
+fn line(decision: &Decision) -> String {
     let Explanation {
-        kind,
-        namespace,
-        name,
         grant,
         if_created_now,
-        findings,
         ..
-    } = &injection.explanation;
-    let title = format!("{kind} {namespace}/{name}");
-    if injection.changed.is_some() {
+    } = &decision.explanation;
+    let title = decision.explanation.title();
+    if decision.is_changed {
         let delivery = if_created_now.delivery.as_ref();
         let delivery = delivery.map_or("", |chosen| chosen.value.as_str());
         let role = grant.as_ref().and_then(|grant| grant.role.as_deref());
-        return format!("{title}: {delivery}, {}", role.unwrap_or("EKS Pod Identity"));
+        let role = role.unwrap_or("EKS Pod Identity");
+        return format!("{title}: {delivery}, {}", plain(role));
     }
-    let reason = if_created_now.reason.unwrap_or_default();
-    let why = findings.iter().find(|finding| finding.id == reason);
-    let why = why.map_or(reason, |finding| finding.message.as_str());
-    format!("{title}: left alone: {why}")
+    let why = reason(decision).map_or(if_created_now.reason.unwrap_or_default(), |finding| {
+        finding.message.as_str()
+    });
+    format!("{title}: left alone: {}", plain(why))
+}
+
+/// Why nothing was added.
+fn reason(decision: &Decision) -> Option<&Finding> {
+    let reason = decision.explanation.if_created_now.reason?;
+    let mut findings = decision.explanation.findings.iter();
+    findings.find(|finding| finding.id == reason)
+}
+
+/// What else is in the way, or a probable mistake: as `explain` prints it.
+fn warnings(decision: &Decision) -> Vec<String> {
+    let reason = reason(decision);
+    let title = decision.explanation.title();
+    let findings = decision.explanation.findings.iter();
+    let told = findings.filter(|finding| finding.level != Level::Note && Some(*finding) != reason);
+    told.map(|finding| format!("{title}: {} [{}]", plain(&finding.message), finding.id))
+        .collect()
 }

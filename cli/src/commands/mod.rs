@@ -16,5 +16,6 @@ pub mod render;
 pub mod restart_injected;
 pub mod status;
 pub mod support_bundle;
+pub mod trust_policy;
 pub mod up;
 pub mod version;

@@ -53,6 +53,7 @@ codes! {
     NotInstalled "not-installed" false "irsa-emu is not installed in the cluster.";
     NotReady "not-ready" true "Something is there but not ready.";
     NoCredentials "no-credentials" false "Something that was explained gets no credentials.";
+    TrustRefused "trust-refused" false "A trust policy that was checked does not let the ServiceAccount in.";
     DockerMissing "docker-missing" false "Docker is not installed.";
     DockerUnavailable "docker-unavailable" false "Docker does not run, or not for this user.";
     DockerFailed "docker-failed" true "Docker refused something.";

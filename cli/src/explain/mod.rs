@@ -9,6 +9,7 @@ pub mod live;
 mod provider;
 pub mod render;
 pub mod subject;
+pub mod templates;
 #[cfg(test)]
 mod tests;
 pub mod world;
@@ -28,8 +29,13 @@ pub struct Explanation {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Which of its Pod templates this is about, where it has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// The ServiceAccount that its Pods run as.
     pub service_account: String,
+    /// Whether it should have a role: its ServiceAccount is annotated or named, or a container sets `AWS_*` by itself.
+    pub expects_role: bool,
     /// Whether it has credentials: a Pod that runs, now; anything else, once a Pod of it is created.
     pub credentials: Credentials,
     /// All of it in one sentence.
@@ -50,6 +56,14 @@ pub struct Explanation {
     /// The Pods that run as a ServiceAccount.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<PodLine>,
+}
+
+impl Explanation {
+    /// What it is about, for people.
+    #[must_use]
+    pub fn title(&self) -> String {
+        subject::titled(&self.kind, &self.namespace, &self.name, self.template.as_deref())
+    }
 }
 
 /// Whether there are credentials.

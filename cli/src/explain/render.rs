@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::findings::Level;
 use super::{ContainerPlan, Credentials, Explanation, Identity, Planned};
-use crate::printer::{Paint, Printer};
+use crate::printer::{Paint, Printer, plain};
 
 /// Width of the words on the left.
 const LEFT: usize = 16;
@@ -16,8 +16,7 @@ pub fn text(explained: &Explanation, printer: &Printer) -> String {
         text: String::new(),
         printer,
     };
-    let title = format!("{} {}/{}", explained.kind, explained.namespace, explained.name);
-    out.heading(&title, explained);
+    out.heading(&explained.title(), explained);
     out.findings(explained);
     if explained.kind != "ServiceAccount" {
         let account = format!("{}/{}", explained.namespace, explained.service_account);
@@ -42,7 +41,7 @@ pub fn text(explained: &Explanation, printer: &Printer) -> String {
     }
     for pod in &explained.pods {
         let mark = out.mark(pod.credentials);
-        out.row("Pod", &format!("{mark} {}: {}", pod.name, pod.summary));
+        out.painted("Pod", &format!("{mark} {}: {}", plain(&pod.name), plain(&pod.summary)));
     }
     out.text.trim_end().to_owned()
 }
@@ -53,7 +52,12 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
+    /// A row of which the right may hold text of users.
     fn row(&mut self, left: &str, right: &str) {
+        self.painted(left, &plain(right));
+    }
+
+    fn painted(&mut self, left: &str, right: &str) {
         let _ = writeln!(self.text, "  {left:LEFT$}{right}");
     }
 
@@ -67,11 +71,12 @@ impl Lines<'_> {
 
     fn heading(&mut self, title: &str, explained: &Explanation) {
         let title = self.printer.paint(Paint::Strong, title);
+        let summary = plain(&explained.summary);
         let summary = match explained.credentials {
-            Credentials::Yes => self.printer.paint(Paint::Good, &explained.summary),
+            Credentials::Yes => self.printer.paint(Paint::Good, &summary),
             // The findings say why.
             Credentials::No => self.printer.paint(Paint::Bad, "no credentials"),
-            Credentials::Unknown => self.printer.paint(Paint::Warn, &explained.summary),
+            Credentials::Unknown => self.printer.paint(Paint::Warn, &summary),
         };
         let _ = writeln!(self.text, "{title}: {summary}");
     }

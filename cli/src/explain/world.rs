@@ -1,17 +1,20 @@
 //! What is known of a cluster, or of a set of files: everything that a judgement looks at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use irsa_emu_core::grant::{Grant, GrantSource, GrantTables, sourced_grant};
 use irsa_emu_core::oidc_provider::OidcProviders;
-use irsa_emu_core::recipe::Recipe;
+use irsa_emu_core::recipe::{self, Recipe};
 use irsa_emu_core::rules::RecipeRules;
 use serde_json::Value;
 
+use super::subject::namespace_of;
+use crate::documents::File;
 use crate::manifests::Settings;
+use crate::printer::plain;
 
 /// The issuer of kubeadm and of k3s, and so of kind and k3d, without its scheme (kubeadm's `--service-account-issuer`).
-const USUAL_ISSUER: &str = "kubernetes.default.svc.cluster.local";
+pub const USUAL_ISSUER: &str = "kubernetes.default.svc.cluster.local";
 
 /// What is known.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub struct World {
     pub accounts: BTreeMap<(String, String), Account>,
     /// What the emulator says of roles, by ARN.
     pub roles: BTreeMap<String, Role>,
+    /// ServiceAccounts that Recipes name, by Namespace and name.
+    pub named: BTreeSet<(String, String)>,
     /// What the emulator says of OIDC providers, by account; nothing of those that nobody asked for.
     pub providers: BTreeMap<String, Providers>,
     /// The condition keys of the time of a request.
@@ -100,6 +105,7 @@ impl World {
             namespaces: BTreeMap::new(),
             accounts: BTreeMap::new(),
             roles: BTreeMap::new(),
+            named: BTreeSet::new(),
             providers: BTreeMap::new(),
             time_keys: BTreeMap::new(),
             kubectl: "kubectl".to_owned(),
@@ -130,12 +136,34 @@ impl World {
         sourced_grant(namespace, name, annotations, &self.tables, &self.settings.grants)
     }
 
+    /// Whether a Recipe names a ServiceAccount.
+    #[must_use]
+    pub fn is_named(&self, namespace: &str, name: &str) -> bool {
+        let is_matched = |rules: &RecipeRules| rules.rules.iter().any(|rule| rule.r#match.covers(namespace, name));
+        self.named.contains(&(namespace.to_owned(), name.to_owned())) || self.rules.iter().any(is_matched)
+    }
+
     /// Takes in a Recipe, in place of one of the same name.
     pub fn learn_recipe(&mut self, recipe: &Recipe) {
+        let roles = recipe.spec.iam.roles.iter();
+        let trusted = roles.flat_map(irsa_emu_core::recipe::IamRole::trusted);
+        self.named
+            .extend(trusted.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())));
         let rules = rules_of(recipe);
         self.rules.retain(|known| known.recipe != rules.recipe);
         self.rules.push(rules);
         self.roles.extend(roles_of(recipe));
+    }
+
+    /// Takes in what the objects of files say about others.
+    pub fn learn_all(&mut self, files: &[File], default_namespace: &str) -> Result<(), String> {
+        for document in files.iter().flat_map(|file| &file.documents) {
+            for object in document.objects() {
+                self.learn(&object.value, default_namespace)
+                    .map_err(|why| format!("{why} ({})", document.place))?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes in an object that says something about others: a ServiceAccount, a Namespace, a Recipe. Answers with what is
@@ -143,23 +171,21 @@ impl World {
     pub fn learn(&mut self, object: &Value, default_namespace: &str) -> Result<(), String> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
         let name = text("/metadata/name").unwrap_or_default().to_owned();
-        match (
-            text("/apiVersion").unwrap_or_default(),
-            text("/kind").unwrap_or_default(),
-        ) {
+        let kind = text("/kind").unwrap_or_default();
+        match (text("/apiVersion").unwrap_or_default(), kind) {
             ("v1", "ServiceAccount") => {
-                let namespace = text("/metadata/namespace")
-                    .unwrap_or(default_namespace)
-                    .to_owned();
+                require_texts(object, kind, &name)?;
+                let namespace = namespace_of(object, default_namespace).to_owned();
                 let account = Account::read(object, &self.settings.grants.annotation_prefix);
                 self.accounts.insert((namespace, name), account);
             }
             ("v1", "Namespace") => {
+                require_texts(object, kind, &name)?;
                 self.namespaces.insert(name, texts(object, "/metadata/labels"));
             }
             (group, "Recipe") if group.starts_with("irsa-emu.dev/") => {
-                let recipe: Recipe = serde_json::from_value(object.clone())
-                    .map_err(|error| format!("Recipe {name} cannot be read: {error}"))?;
+                let recipe = recipe::read(object.clone())
+                    .map_err(|why| format!("the Recipe {} cannot be read: {why}", plain(&name)))?;
                 self.learn_recipe(&recipe);
             }
             _ => {}
@@ -208,6 +234,34 @@ impl Account {
             annotated: written.map(str::to_owned),
         }
     }
+}
+
+/// Refuses metadata that the API server refuses: names, labels and annotations are text, and YAML reads more than one thinks
+/// as something else.
+fn require_texts(object: &Value, kind: &str, name: &str) -> Result<(), String> {
+    let metadata = &object["metadata"];
+    let wrong = |field: &str, value: &Value| {
+        let read = match value {
+            Value::Bool(flag) => format!("a boolean ({flag}) to YAML: put it in quotes"),
+            Value::Number(number) => format!("a number ({number}) to YAML: put it in quotes"),
+            _ => "a list or an object".to_owned(),
+        };
+        let (name, field) = (plain(name), plain(field));
+        Err(format!("the {kind} {name} cannot be read: metadata.{field} must be a string, and is {read}"))
+    };
+    let is_text = |value: &Value| value.is_string() || value.is_null();
+    for field in ["name", "namespace", "generateName"] {
+        if !is_text(&metadata[field]) {
+            return wrong(field, &metadata[field]);
+        }
+    }
+    for field in ["annotations", "labels"] {
+        let members = metadata[field].as_object();
+        if let Some((key, value)) = members.into_iter().flatten().find(|(_, value)| !is_text(value)) {
+            return wrong(&format!("{field}[{key}]"), value);
+        }
+    }
+    Ok(())
 }
 
 /// The strings of an object's member.

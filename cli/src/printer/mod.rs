@@ -2,6 +2,7 @@
 
 mod color;
 mod layout;
+mod plain;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -14,6 +15,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub use self::color::Paint;
+pub use self::plain::plain;
 use self::color::painted;
 use self::layout::wrapped;
 use crate::args::{ColorMode, ProgressMode};
@@ -84,6 +86,15 @@ impl Printer {
         self.lines.suspend(|| {
             // A reader that has gone (`| head`) wants no more, and that is no failure of ours.
             let _ = writeln!(std::io::stdout(), "{text}");
+        });
+    }
+
+    /// Writes text to stdout to the byte, without a line break of our own.
+    pub fn exact(&self, text: &str) {
+        self.lines.suspend(|| {
+            let mut stdout = std::io::stdout();
+            // As above: a reader that has gone wants no more.
+            let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         });
     }
 

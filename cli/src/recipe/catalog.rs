@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use irsa_emu_core::recipe::{RecipeFile, RecipeFileError};
 
+use crate::suggest;
+
 /// A recipe that comes with irsa-emu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuiltIn {
@@ -38,10 +40,12 @@ pub struct Found {
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// The name is neither of a recipe nor of a file.
-    #[error("there is no recipe `{name}` and no such file; the recipes are: {known}")]
+    #[error("there is no recipe `{name}` and no such file{}; the recipes are: {known}", meant(.close.as_deref()))]
     Unknown {
         /// The name.
         name: String,
+        /// The recipe that was probably meant.
+        close: Option<String>,
         /// The names that there are.
         known: String,
     },
@@ -65,6 +69,10 @@ pub enum CatalogError {
     },
 }
 
+fn meant(close: Option<&str>) -> String {
+    close.map_or_else(String::new, |close| format!("; did you mean `{close}`?"))
+}
+
 /// The text of a recipe, by its name or the path of its file.
 pub fn text(name: &str) -> Result<(String, bool), CatalogError> {
     if let Some(built_in) = BUILT_IN.iter().find(|recipe| recipe.name == name) {
@@ -75,6 +83,7 @@ pub fn text(name: &str) -> Result<(String, bool), CatalogError> {
         let known: Vec<&str> = BUILT_IN.iter().map(|recipe| recipe.name).collect();
         return Err(CatalogError::Unknown {
             name: name.to_owned(),
+            close: suggest::closest(name, known.iter().copied()).map(str::to_owned),
             known: known.join(", "),
         });
     }
@@ -125,7 +134,11 @@ mod tests {
     fn a_recipe_that_is_not_there_is_told_from_a_file_that_is_not() {
         let unknown = find("vault").unwrap_err();
         assert!(matches!(unknown, CatalogError::Unknown { .. }));
-        assert!(unknown.to_string().contains("vault-awskms"));
+        assert!(unknown.to_string().contains("did you mean `vault-awskms`?"), "{unknown}");
+        for (name, is_close) in [("vault-aws", true), ("vault-kms", true), ("Vault_AWSKMS", true), ("postgres", false)] {
+            let unknown = find(name).unwrap_err().to_string();
+            assert_eq!(unknown.contains("did you mean"), is_close, "{unknown}");
+        }
         assert!(matches!(
             find("./x.yaml").unwrap_err(),
             CatalogError::Unreadable { .. }

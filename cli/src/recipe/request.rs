@@ -37,13 +37,17 @@ pub struct Draft {
 /// Why a recipe cannot be had, for the user.
 #[must_use]
 pub fn unusable(name: &str, error: CatalogError) -> CliError {
+    let close = match &error {
+        CatalogError::Unknown { close, .. } => close.clone(),
+        CatalogError::Unreadable { .. } | CatalogError::Broken { .. } => None,
+    };
     let code = match error {
         CatalogError::Unknown { .. } | CatalogError::Unreadable { .. } => Code::RecipeUnknown,
         CatalogError::Broken { .. } => Code::RecipeInvalid,
     };
     CliError::new(ExitStatus::Usage, format!("finding the recipe {name}"), error)
         .code(code)
-        .next("irsa-emu recipe list")
+        .next(close.map_or_else(|| "irsa-emu recipe list".to_owned(), |close| format!("irsa-emu recipe {close}")))
 }
 
 impl Request {

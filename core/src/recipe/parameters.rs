@@ -106,8 +106,7 @@ impl RecipeFile {
         let values = self.values(given)?;
         let mut object = self.object.clone();
         fill(&mut object, &values)?;
-        let recipe: Recipe =
-            serde_json::from_value(object).map_err(|error| ParameterError::Shape(error.to_string()))?;
+        let recipe = super::read(object).map_err(ParameterError::Shape)?;
         recipe.spec.check()?;
         Ok(recipe)
     }

@@ -102,6 +102,19 @@ pub enum PolicyError {
         /// The element's name.
         element: String,
     },
+    /// A condition key or an action that is not a service and a name with one colon between them.
+    #[error("{at} has `{name}`, which {problem}")]
+    Colons {
+        /// Where.
+        at: String,
+        /// The key or the action.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Two statements have the same `Sid`.
+    #[error("two statements have the Sid `{0}`, and IAM wants each only once")]
+    Sid(String),
     /// A condition operator that IAM does not know.
     #[error("{at} has the condition operator `{operator}`, which IAM does not know")]
     Operator {
@@ -147,10 +160,21 @@ impl TrustPolicy {
                 .collect::<Result<_, _>>()?,
             Some(one) => vec![read_statement((0, one))?],
         };
+        require_own_sids(&statements)?;
         Ok(Self {
             has_variables,
             statements,
         })
+    }
+}
+
+/// "IAM JSON policy elements: Sid": in IAM it is unique within the policy.
+fn require_own_sids(statements: &[Statement]) -> Result<(), PolicyError> {
+    let mut sids: Vec<&str> = statements.iter().filter_map(|statement| statement.sid.as_deref()).collect();
+    sids.sort_unstable();
+    match sids.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(PolicyError::Sid(shorten(pair[0]))),
+        None => Ok(()),
     }
 }
 
@@ -174,7 +198,7 @@ fn read_statement((index, node): (usize, &Node)) -> Result<Statement, PolicyErro
             "Action" | "NotAction" => {
                 let clause = Clause {
                     negated: key == "NotAction",
-                    value: texts(value, &here)?,
+                    value: read_actions(value, &here)?,
                 };
                 set_once(&mut action, clause, &at, "Action")?;
             }
@@ -245,6 +269,7 @@ fn read_conditions(node: &Node, at: &str) -> Result<Vec<Condition>, PolicyError>
             operator: shorten(name),
         })?;
         for (key, values) in map(keys, &here)? {
+            require_colon(key, &here, key_problem(key))?;
             conditions.push(Condition {
                 operator: operator.clone(),
                 key: key.clone(),
@@ -253,6 +278,53 @@ fn read_conditions(node: &Node, at: &str) -> Result<Vec<Condition>, PolicyError>
         }
     }
     Ok(conditions)
+}
+
+fn read_actions(node: &Node, at: &str) -> Result<Vec<String>, PolicyError> {
+    let actions = texts(node, at)?;
+    for action in &actions {
+        let problem = match action.matches(':').count() {
+            0 if action == "*" => None,
+            0 => Some(NO_SERVICE),
+            1 => None,
+            _ => Some(COLONS),
+        };
+        require_colon(action, at, problem)?;
+    }
+    Ok(actions)
+}
+
+fn require_colon(name: &str, at: &str, problem: Option<&'static str>) -> Result<(), PolicyError> {
+    problem.map_or(Ok(()), |problem| {
+        Err(PolicyError::Colons {
+            at: at.to_owned(),
+            name: shorten(name),
+            problem,
+        })
+    })
+}
+
+const NO_SERVICE: &str = "names no service before a colon; IAM refuses the policy";
+const COLONS: &str = "has more than one colon; IAM refuses the policy (\"Actions/Condition can contain only one colon\")";
+const SCHEME: &str =
+    "begins with a scheme; IAM refuses the policy (\"Condition can contain only one colon\"): leave out https://";
+
+/// What keeps IAM from accepting a condition key: it is a service or an issuer, a colon, and a name.
+///
+/// Behind the name may stand more, with any colons: the key of a tag (`aws:RequestTag/team:cost`, "AWS global condition
+/// context keys") or of an encryption context (`kms:EncryptionContext:aws:s3:arn`, "AWS KMS Developer Guide"). The port of
+/// an issuer passes, too: AWS takes no provider with one, but the issuer of a local cluster may have it.
+fn key_problem(key: &str) -> Option<&'static str> {
+    let Some((_, rest)) = key.split_once(':') else {
+        return Some(NO_SERVICE);
+    };
+    if rest.starts_with("//") {
+        return Some(SCHEME);
+    }
+    let name = rest.split([':', '/']).next().unwrap_or_default();
+    let is_port = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    let goes_on = rest[name.len()..].starts_with('/') || name.eq_ignore_ascii_case("EncryptionContext");
+    (rest.contains(':') && !is_port && !(goes_on && !name.is_empty())).then_some(COLONS)
 }
 
 /// A condition's values: text, number or boolean, one or a list ("Grammar of the IAM JSON policy language").

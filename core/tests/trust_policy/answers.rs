@@ -94,7 +94,7 @@ fn the_line_names_the_closest_statement_and_what_it_wanted() {
 fn hostile_text_cannot_break_or_flood_the_line() {
     let document = with(|s| {
         s["Sid"] = json!("a\nlevel=info");
-        s["Condition"] = json!({"StringEquals": {key("sub"): "x".repeat(100_000), "k\r\n": "\u{1b}[31m"}});
+        s["Condition"] = json!({"StringEquals": {key("sub"): "x".repeat(100_000), "a:k\r\n": "\u{1b}[31m"}});
     });
     let text = line(&document);
     assert!(text.len() < 1000 && !text.contains(char::is_control), "{text}");
@@ -184,7 +184,7 @@ fn what_iam_would_not_store_is_refused_with_its_place() {
             "Statement[0].Action must be text or a list of text",
         ),
         (
-            with(|s| s["NotAction"] = json!("x")),
+            with(|s| s["NotAction"] = json!("sts:x")),
             "Statement[0] has both Action and NotAction; IAM accepts one of them",
         ),
         (
@@ -224,8 +224,8 @@ fn what_iam_would_not_store_is_refused_with_its_place() {
             "Statement[0].Condition.Bool must be an object",
         ),
         (
-            with(|s| s["Condition"] = json!({"Bool": {"k": [[]]}})),
-            "Statement[0].Condition.Bool.k must be text, a number or a boolean, or a list of them",
+            with(|s| s["Condition"] = json!({"Bool": {"a:k": [[]]}})),
+            "Statement[0].Condition.Bool.a:k must be text, a number or a boolean, or a list of them",
         ),
     ] {
         assert_eq!(refused(&document), expected);
@@ -243,5 +243,62 @@ fn what_iam_would_not_store_is_refused_with_its_place() {
             matches!(TrustPolicy::parse(text), Err(PolicyError::Json(_))),
             "{text}"
         );
+    }
+}
+
+/// The words of IAM: "Actions/Condition can contain only one colon", and "must be prefaced by a vendor".
+#[test]
+fn a_key_and_an_action_have_one_colon_and_what_iam_stores_is_not_refused() {
+    let keyed = |key: &str| with(|s| s["Condition"] = json!({"StringEqualsIfExists": {key: "x"}}));
+    for (key, why) in [
+        (
+            format!("https://{EKS}:sub"),
+            "begins with a scheme",
+        ),
+        ("https://issuer.example/x".to_owned(), "begins with a scheme"),
+        (format!("{EKS}:sub:x"), "more than one colon"),
+        ("aws:aws:SourceIp".to_owned(), "more than one colon"),
+        ("sub".to_owned(), "names no service"),
+        (EKS.to_owned(), "names no service"),
+    ] {
+        let error = TrustPolicy::parse(&keyed(&key).to_string()).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("IAM refuses the policy"), "{key}: {error}");
+    }
+    for key in [
+        &format!("{EKS}:sub"),
+        "aws:RequestTag/team:cost",
+        "aws:ResourceTag/aws:cloudformation:stack-name",
+        "ec2:ResourceTag/aws:autoscaling:groupName",
+        "aws:PrincipalTag/https://example.org/x",
+        "kms:EncryptionContext:aws:s3:arn",
+        "kms:encryptioncontext:app",
+        "token.actions.githubusercontent.com:sub",
+        "issuer.example:8443:sub",
+        "issuer.example:8443/id/x:aud",
+        "https:x",
+    ] {
+        TrustPolicy::parse(&keyed(key).to_string()).unwrap_or_else(|error| panic!("{key}: {error}"));
+    }
+    for (action, is_refused) in [
+        ("sts:sts:AssumeRole", true),
+        ("AssumeRoleWithWebIdentity", true),
+        ("*", false),
+        ("*:*", false),
+        ("sts:TagSession", false),
+    ] {
+        let policy = with(|s| s["Action"] = json!(["sts:AssumeRole", action])).to_string();
+        assert_eq!(TrustPolicy::parse(&policy).is_err(), is_refused, "{action}");
+    }
+}
+
+#[test]
+fn a_sid_stands_once() {
+    let two = |first: &str, second: &str| {
+        let one = |sid: &str| with(|s| s["Sid"] = json!(sid))["Statement"][0].clone();
+        json!({"Version": "2012-10-17", "Statement": [one(first), one(second)]}).to_string()
+    };
+    assert!(matches!(TrustPolicy::parse(&two("a", "a")), Err(PolicyError::Sid(sid)) if sid == "a"));
+    for (first, second) in [("a", "b"), ("a", "A"), ("", "")] {
+        assert!(TrustPolicy::parse(&two(first, second)).is_ok(), "{first} {second}");
     }
 }

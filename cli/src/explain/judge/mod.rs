@@ -56,6 +56,8 @@ pub fn judge(subject: &Subject, world: &World) -> Explanation {
         kind: subject.kind.clone(),
         namespace: subject.namespace.clone(),
         name: subject.name.clone(),
+        template: subject.template_name(),
+        expects_role: case.expects_role(),
         service_account: case.account_name.to_owned(),
         credentials,
         summary: case.summary(credentials, &findings),
@@ -144,6 +146,17 @@ impl<'a> Case<'a> {
             config: &self.world.settings.inject,
             jitter: 0,
         })
+    }
+
+    /// Whether it should have a role: something names one for its ServiceAccount, or means to, or a container sets `AWS_*` by
+    /// itself.
+    fn expects_role(&self) -> bool {
+        let prefix = &self.world.settings.grants.annotation_prefix;
+        let is_meant = |account: &Account| !mistakes_of_service_account(&account.annotations, prefix).is_empty();
+        self.grant.is_some()
+            || self.account.is_some_and(is_meant)
+            || self.world.is_named(self.namespace, self.account_name)
+            || self.subject.sets_aws_variables()
     }
 
     /// What STS would say.
