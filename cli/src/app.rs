@@ -17,6 +17,7 @@ use crate::exec::{CommandRunner, SystemRunner};
 use crate::output::Output;
 use crate::printer::Printer;
 use crate::progress::{Console, Progress};
+use crate::recipe::wiring::shell_quoted;
 use crate::signals::Signals;
 use crate::state::State;
 
@@ -173,13 +174,23 @@ impl App {
     /// A command line of ours that stays with this install and this cluster.
     #[must_use]
     pub fn command(&self, verb: &str) -> String {
+        self.command_line(verb, self.context.as_deref())
+    }
+
+    /// The same, with the context in it whether the user named one or not.
+    #[must_use]
+    pub fn command_in(&self, context: &str, verb: &str) -> String {
+        self.command_line(verb, Some(context))
+    }
+
+    fn command_line(&self, verb: &str, context: Option<&str>) -> String {
         use std::fmt::Write as _;
         let mut line = format!("irsa-emu {verb}");
         if self.instance != irsa_emu_core::contract::DEFAULT_INSTANCE {
             let _ = write!(line, " --name {}", self.instance);
         }
-        if let Some(context) = &self.context {
-            let _ = write!(line, " --context {context}");
+        if let Some(context) = context {
+            let _ = write!(line, " --context {}", shell_quoted(context));
         }
         typed_here(line)
     }

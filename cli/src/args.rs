@@ -138,6 +138,10 @@ pub enum Verb {
     Config(commands::config::ConfigArgs),
     /// Print endpoints and settings for apps, shells and CI
     Env(commands::env::EnvArgs),
+    /// Run a command with the AWS identity of a ServiceAccount's Pods
+    Exec(commands::exec::ExecArgs),
+    /// Print credentials of a ServiceAccount's role, for the `credential_process` of AWS tools
+    Credentials(commands::credentials::CredentialsArgs),
     /// Print the completion for a shell
     Completion(commands::completion::CompletionArgs),
     /// Write the manual pages

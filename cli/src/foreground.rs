@@ -42,15 +42,17 @@ impl ForegroundError {
     }
 }
 
-/// Runs a program with variables beside ours to its end. Answers its exit code: 128 and more where a signal ended it.
+/// Runs a program with variables beside ours, and without those that are removed, to its end. Answers its exit code: 128
+/// and more where a signal ended it.
 pub async fn run(
     program: &OsString,
     args: &[OsString],
     variables: &[(&str, &str)],
+    removed: &[String],
 ) -> Result<u8, ForegroundError> {
     // Before it starts, so that no signal is missed.
     let mut signals = Passed::listen().map_err(ForegroundError::Signals)?;
-    let mut child = spawn(program, args, variables)?;
+    let mut child = spawn(program, args, variables, removed)?;
     loop {
         let name = tokio::select! {
             status = child.wait() => return status.map(exit_code).map_err(ForegroundError::NotWaited),
@@ -72,8 +74,13 @@ fn spawn(
     program: &OsString,
     args: &[OsString],
     variables: &[(&str, &str)],
+    removed: &[String],
 ) -> Result<Child, ForegroundError> {
-    tokio::process::Command::new(program)
+    let mut command = tokio::process::Command::new(program);
+    for name in removed {
+        command.env_remove(name);
+    }
+    command
         .args(args)
         .envs(variables.iter().copied())
         .kill_on_drop(true)
@@ -167,7 +174,13 @@ mod tests {
 
     async fn sh(script: &str) -> Result<u8, ForegroundError> {
         let args = ["-c", script].map(OsString::from);
-        run(&"sh".into(), &args, &[("IRSA_EMU_TEST", "seen")]).await
+        run(
+            &"sh".into(),
+            &args,
+            &[("IRSA_EMU_TEST", "seen")],
+            &["HOME".to_owned()],
+        )
+        .await
     }
 
     #[tokio::test]
@@ -179,19 +192,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_program_has_the_variables() {
-        assert_eq!(
-            sh("test \"$IRSA_EMU_TEST\" = seen && test -n \"$PATH\"")
-                .await
-                .unwrap(),
-            0
-        );
+    async fn the_program_has_the_variables_and_none_that_is_removed() {
+        let script = "test \"$IRSA_EMU_TEST\" = seen && test -n \"$PATH\" && test -z \"$HOME\"";
+        assert_eq!(sh(script).await.unwrap(), 0);
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_or_cannot_be_started_has_the_code_of_a_shell() {
         let code = async |program: &str| {
-            let error = run(&program.into(), &[], &[]).await.unwrap_err();
+            let error = run(&program.into(), &[], &[], &[]).await.unwrap_err();
             error.exit_code()
         };
         assert_eq!(code("no-such-program").await, 127);

@@ -16,6 +16,7 @@ pub mod exec;
 pub mod explain;
 pub mod foreground;
 pub mod github;
+pub mod identity;
 pub mod images;
 pub mod inject;
 pub mod manifests;
@@ -27,6 +28,7 @@ pub mod recipe;
 pub mod relay;
 pub mod signals;
 pub mod state;
+pub mod sts;
 pub mod suggest;
 pub mod support;
 pub mod trust;
@@ -125,8 +127,9 @@ async fn run(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         // A signal is how these end.
         Verb::PortForward(args) => commands::port_forward::run(args, app).await,
         Verb::Proxy(args) => commands::proxy::run(args, app).await,
-        // This one may pass signals on.
+        // These pass signals on to the command that they run.
         Verb::Env(args) => commands::env::run(args, app).await,
+        Verb::Exec(args) => commands::exec::run(args, app).await,
         verb => {
             tokio::select! {
                 result = other(verb, app) => result,
@@ -150,6 +153,8 @@ async fn other(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         Verb::RestartInjected(args) => commands::restart_injected::run(args, app).await,
         Verb::Recipe(args) => commands::recipe::run(args, app).await,
         Verb::Env(args) => commands::env::run(args, app).await,
+        Verb::Exec(args) => commands::exec::run(args, app).await,
+        Verb::Credentials(args) => commands::credentials::run(args, app).await,
         Verb::Completion(args) => Ok(commands::completion::run(&args, app)),
         Verb::Man(args) => commands::completion::man(args, app),
         Verb::Version(args) => commands::version::run(args, app).await,

@@ -201,6 +201,8 @@ pub mod env {
     pub const ENDPOINT_STS: &str = "AWS_ENDPOINT_URL_STS";
     /// URL of the container credentials endpoint.
     pub const CONTAINER_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+    /// `Authorization` value for the container credentials endpoint.
+    pub const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
     /// File with the `Authorization` value for the container credentials endpoint.
     pub const CONTAINER_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
     /// Shared credentials file.

@@ -5,26 +5,25 @@ use std::time::Duration;
 
 use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use aws_sdk_kms::error::DisplayErrorContext;
-use http_body_util::BodyExt;
 use hyper::http::Request;
-use irsa_emu_core::contract::{DEFAULT_REGION, MIN_TOKEN_EXPIRATION, NAMESPACE, STS_FRONT};
+use irsa_emu_core::contract::DEFAULT_REGION;
 use irsa_emu_core::oidc_provider::{OidcProviders, speaks_for};
 use irsa_emu_core::partition::home_of_iam;
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::trust_policy::IssuerAlias;
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::PostParams;
-use kube::client::Body;
-use kube::{Api, Client};
+use kube::Client;
 use serde::de::DeserializeOwned;
 
 use super::engine::Trouble;
 use super::surroundings::chain;
+pub(super) use crate::sts::Refusal;
+use crate::sts::{self, Session, Token};
 
 /// Plain HTTP, and never by a proxy: the emulator is asked at a port of this machine.
 static HTTP: LazyLock<SharedHttpClient> =
     LazyLock::new(|| aws_smithy_http_client::Builder::new().build_http());
+/// Who the doctor's credentials and sessions name.
+const DOCTOR: &str = "irsa-emu-doctor";
 /// How long one call of an SDK may take.
 const CALL: Duration = Duration::from_secs(8);
 
@@ -51,149 +50,33 @@ pub(super) async fn token(
     namespace: &str,
     account: &str,
     audience: &str,
-) -> Result<String, Trouble> {
-    let request = TokenRequest {
-        spec: TokenRequestSpec {
-            audiences: vec![audience.to_owned()],
-            expiration_seconds: Some(MIN_TOKEN_EXPIRATION),
-            ..TokenRequestSpec::default()
-        },
-        ..TokenRequest::default()
-    };
-    let refused = |why: String| {
+) -> Result<Token, Trouble> {
+    let issued = sts::token(client, namespace, account, audience).await;
+    issued.map_err(|error| {
         let fix = format!("kubectl auth can-i create serviceaccounts/token -n {namespace}");
-        Trouble::new(format!("the API server issues no token: {why}"), fix)
-            .about(format!("ServiceAccount {namespace}/{account}"))
-    };
-    let answer = Api::<ServiceAccount>::namespaced(client.clone(), namespace)
-        .create_token_request(account, &PostParams::default(), &request)
-        .await
-        .map_err(|error| refused(chain(&error)))?;
-    answer
-        .status
-        .map(|status| status.token)
-        .ok_or_else(|| refused("its answer holds none".to_owned()))
-}
-
-/// Credentials of a role. They are never printed.
-pub(super) struct Assumed {
-    access_key: String,
-    secret_key: String,
-    session: String,
-    /// ARN of the assumed role.
-    pub(super) arn: String,
-}
-
-impl Assumed {
-    pub(super) fn credentials(&self) -> Credentials {
-        Credentials::new(
-            self.access_key.as_str(),
-            self.secret_key.as_str(),
-            Some(self.session.clone()),
-            None,
-            "irsa-emu-doctor",
-        )
-    }
-}
-
-/// Why STS gave no credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    /// AWS's error code, or what came in its place.
-    pub(super) code: String,
-    /// What it said.
-    pub(super) message: String,
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.code, self.message)
-    }
+        Trouble::new(chain(&error), fix).about(format!("ServiceAccount {namespace}/{account}"))
+    })
 }
 
 /// Exchanges a token for a role's credentials at the STS front, through the API server.
-pub(super) async fn assume(client: &Client, token: &str, role: &str) -> Result<Assumed, Refusal> {
-    let broken = |message: String| Refusal {
-        code: "no answer of STS".to_owned(),
-        message,
-    };
-    let path = format!("/api/v1/namespaces/{NAMESPACE}/services/{STS_FRONT}:80/proxy/");
-    let form = [
-        ("Action", "AssumeRoleWithWebIdentity"),
-        ("Version", "2011-06-15"),
-        ("RoleArn", role),
-        ("RoleSessionName", "irsa-emu-doctor"),
-        ("WebIdentityToken", token),
-    ]
-    .map(|(name, value)| format!("{name}={}", encoded(value)))
-    .join("&");
-    let request = Request::post(path)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(Body::from(form.into_bytes()))
-        .map_err(|error| broken(error.to_string()))?;
-    let response = client
-        .send(request)
-        .await
-        .map_err(|error| broken(chain(&error)))?;
-    let status = response.status();
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .map_err(|error| broken(chain(&error)))?
-        .to_bytes();
-    let body = String::from_utf8_lossy(&body);
-    if status.is_success() {
-        return read_assumed(&body).ok_or_else(|| broken("200, but no credentials in the answer".to_owned()));
-    }
-    Err(read_refusal(&body).unwrap_or_else(|| broken(format!("HTTP {status}"))))
+pub(super) async fn assume(client: &Client, token: &Token, role: &str) -> Result<Session, Refusal> {
+    sts::assume(client, token, role, DOCTOR).await
 }
 
-fn read_assumed(body: &str) -> Option<Assumed> {
-    Some(Assumed {
-        access_key: element(body, "AccessKeyId")?,
-        secret_key: element(body, "SecretAccessKey")?,
-        session: element(body, "SessionToken")?,
-        arn: element(body, "Arn")?,
-    })
-}
-
-fn read_refusal(body: &str) -> Option<Refusal> {
-    Some(Refusal {
-        code: element(body, "Code")?,
-        message: element(body, "Message").unwrap_or_default(),
-    })
-}
-
-/// The text of the first element of this name that has no attributes, which is how STS writes these.
-fn element(body: &str, name: &str) -> Option<String> {
-    let (_, rest) = body.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    let plain = text
-        .trim()
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&quot;", "\"");
-    Some(plain.replace("&apos;", "'").replace("&amp;", "&"))
-}
-
-/// A value of a form.
-fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes()
-        .fold(String::with_capacity(text.len()), |mut form, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                form.push(char::from(byte));
-            } else {
-                let _ = write!(form, "%{byte:02X}");
-            }
-            form
-        })
+/// The credentials of a session, as the SDK takes them.
+pub(super) fn of_session(session: &Session) -> Credentials {
+    Credentials::new(
+        session.access_key_id.as_str(),
+        session.secret_access_key.as_str(),
+        Some(session.session_token.clone()),
+        None,
+        DOCTOR,
+    )
 }
 
 /// Credentials that put the emulator into an account.
 pub(crate) fn of_account(account: &str) -> Credentials {
-    Credentials::new(account, "test", None, None, "irsa-emu-doctor")
+    Credentials::new(account, "test", None, None, DOCTOR)
 }
 
 /// The ARN that the emulator knows the caller by.
@@ -357,35 +240,4 @@ pub(super) fn kms(url: &str, region: &str, credentials: Credentials) -> aws_sdk_
         .credentials_provider(credentials)
         .build();
     aws_sdk_kms::Client::from_conf(config)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_of_sts_are_read() {
-        let body = "<A><AssumedRoleUser><Arn>arn:x</Arn></AssumedRoleUser><Credentials>\
-<AccessKeyId>ID</AccessKeyId><SecretAccessKey>a&amp;b</SecretAccessKey><SessionToken>t</SessionToken></Credentials></A>";
-        let assumed = read_assumed(body).unwrap();
-        assert_eq!(
-            (assumed.arn.as_str(), assumed.secret_key.as_str()),
-            ("arn:x", "a&b")
-        );
-        assert!(read_assumed("<A></A>").is_none());
-        let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
-        let refusal = Refusal {
-            code: "AccessDenied".into(),
-            message: "no".into(),
-        };
-        assert_eq!(read_refusal(body), Some(refusal));
-    }
-
-    #[test]
-    fn forms_are_encoded() {
-        assert_eq!(
-            encoded("arn:aws:iam::1:role/a+b c&d"),
-            "arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fa%2Bb%20c%26d"
-        );
-    }
 }

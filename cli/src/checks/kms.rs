@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 
 use super::Surroundings;
-use super::aws::{assume, kms, of_account, token};
+use super::aws::{assume, kms, of_account, of_session, token};
 use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine, nothing};
 use crate::recipe::wiring;
 
@@ -247,7 +247,7 @@ async fn as_role(
             Trouble::new(format!("it does not get its role {role}: {refusal}"), fix)
                 .about(format!("ServiceAccount {namespace}/{account}"))
         })?;
-        return Ok(Some((assumed.credentials(), assumed.arn)));
+        return Ok(Some((of_session(&assumed), assumed.arn)));
     }
     Ok(None)
 }

@@ -28,7 +28,7 @@ use crate::printer::plain;
 ServiceAccounts, Namespaces and Recipes count if they are among the documents, Recipes also from irsa-emu.yaml.
 
 Examples:
-  helm template app ./chart -n shop | irsa-emu inject -n shop -f - | kubectl apply -f -
+  helm template app ./chart -n shop | irsa-emu inject -n shop -f - > injected.yaml
   irsa-emu inject -f app.yaml > injected.yaml"
 )]
 pub struct InjectArgs {

@@ -2,10 +2,13 @@
 
 pub mod completion;
 pub mod config;
+pub mod credentials;
 pub mod doctor;
 pub mod down;
 pub mod env;
+pub mod exec;
 pub mod explain;
+mod identity;
 pub mod images;
 pub mod inject;
 pub mod logs;

@@ -17,7 +17,7 @@ use crate::output::OutputArgs;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   irsa-emu render > irsa-emu.yaml
-  irsa-emu render --region eu-west-1 --roles strict | kubectl apply --server-side -f -")]
+  irsa-emu render --roles strict | kubectl --context kind-irsa-emu apply --server-side -f -")]
 pub struct RenderArgs {
     #[command(flatten)]
     install: InstallArgs,

@@ -54,6 +54,9 @@ codes! {
     NotReady "not-ready" true "Something is there but not ready.";
     NoCredentials "no-credentials" false "Something that was explained gets no credentials.";
     TrustRefused "trust-refused" false "A trust policy that was checked does not let the ServiceAccount in.";
+    ServiceAccountUnknown "service-account-unknown" false "The cluster has no such ServiceAccount.";
+    NoRole "no-role" false "Nothing names a role for the ServiceAccount.";
+    RoleRefused "role-refused" false "STS does not let the ServiceAccount assume the role.";
     DockerMissing "docker-missing" false "Docker is not installed.";
     DockerUnavailable "docker-unavailable" false "Docker does not run, or not for this user.";
     DockerFailed "docker-failed" true "Docker refused something.";

@@ -201,6 +201,11 @@ fn serve(mut stream: UnixStream, home: &Path) -> Option<()> {
 
 /// Reads a request to its end, and answers its first line.
 pub(crate) fn read_request(reader: &mut impl BufRead) -> Option<String> {
+    read_whole(reader).map(|(line, _)| line)
+}
+
+/// Reads a request to its end, and answers its first line and its body.
+pub(crate) fn read_whole(reader: &mut impl BufRead) -> Option<(String, String)> {
     let mut request = String::new();
     if reader.read_line(&mut request).ok()? == 0 {
         return None;
@@ -216,8 +221,9 @@ pub(crate) fn read_request(reader: &mut impl BufRead) -> Option<String> {
             length = value.trim().parse().ok()?;
         }
     }
-    reader.read_exact(&mut vec![0; length]).ok()?;
-    Some(request)
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((request, String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// Notes what the fake Docker is asked.

@@ -3,8 +3,8 @@
 use crate::runner::{Group, Install, Order};
 use crate::world::World;
 use crate::{
-    admission, churn, clusters, doctor, explain, faults, host_port, hostile, identity, leader, lifecycle,
-    memory, real_aws, restart, sdks, sts, vault,
+    admission, churn, clusters, doctor, explain, faults, host_port, hostile, identity, laptop, leader,
+    lifecycle, memory, real_aws, restart, sdks, sts, vault,
 };
 
 const NOTHING: fn(&World) -> anyhow::Result<()> = |_| Ok(());
@@ -193,6 +193,10 @@ pub(crate) const ALL: [Group; 17] = [
         steps: &[
             ("trust_policies_decide_and_say_why", sts::trust_policies_decide),
             ("bad_tokens_are_refused", sts::bad_tokens_are_refused),
+            (
+                "processes_of_this_machine_have_the_identity_of_a_pod",
+                laptop::processes_have_the_identity_of_a_pod,
+            ),
             (
                 "strict_roles_are_looked_for_and_never_made",
                 sts::strict_makes_nothing,

@@ -15,6 +15,7 @@ mod groups;
 mod host_port;
 mod hostile;
 mod identity;
+mod laptop;
 mod leader;
 mod lifecycle;
 mod memory;

@@ -22,7 +22,7 @@ pub(super) async fn agree(s: &Surroundings<'_>) -> Verdict {
     let leases = Api::<Lease>::namespaced(client.clone(), NODE_LEASES);
     let token = token(&client, "default", "default", "irsa-emu-doctor").await?;
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
-    let issued = claims(&token).and_then(|claims| claims.get("iat").and_then(Value::as_i64));
+    let issued = claims(token.secret()).and_then(|claims| claims.get("iat").and_then(Value::as_i64));
     let leases = leases.list(&ListParams::default()).await?;
     let renewed: Vec<(String, i64)> = leases
         .into_iter()

@@ -20,7 +20,7 @@ pub(super) async fn issues_tokens(s: &Surroundings<'_>) -> Verdict {
         token(&client, "default", "default", DEFAULT_AUDIENCE),
     )?;
     let fix = s.kubectl("get --raw /.well-known/openid-configuration");
-    match judge(&discovery, &keys, claims(&token).as_ref()) {
+    match judge(&discovery, &keys, claims(token.secret()).as_ref()) {
         Ok(seen) => fine(seen),
         Err(why) => Err(Trouble::new(why, fix)),
     }

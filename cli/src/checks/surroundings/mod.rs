@@ -27,6 +27,7 @@ use crate::cluster::host_way::HostWay;
 use crate::cluster::target::Cluster;
 use crate::cluster::{Family, port};
 use crate::docker::{Docker, DockerInfo, Node};
+pub(super) use crate::error::chain;
 use crate::error::{CliError, Hint};
 use crate::manifests::{PART_LABEL, Settings, recorded};
 
@@ -327,20 +328,6 @@ impl<'x> Surroundings<'x> {
         });
         found.await.as_deref().map_err(Clone::clone)
     }
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let said = next.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = next.source();
-    }
-    text
 }
 
 pub(super) fn from_cli(error: &CliError, fix: impl FnOnce() -> String) -> Trouble {

@@ -28,7 +28,7 @@ pub(super) async fn run(command: &[OsString], known: Known, app: &App) -> Result
     // It has the terminal and the signals, and its end is ours.
     app.signals.pass_on();
     let ended = tokio::select! {
-        ended = foreground::run(program, args, &variables) => ended,
+        ended = foreground::run(program, args, &variables, &[]) => ended,
         never = carry(listener, &client, app) => match never {},
     };
     ended
@@ -37,7 +37,7 @@ pub(super) async fn run(command: &[OsString], known: Known, app: &App) -> Result
 }
 
 /// The emulator's URL, and a port to carry connections from where that which is known does not serve.
-async fn way(known: Option<&str>) -> Result<(String, Option<TcpListener>), CliError> {
+pub(in crate::commands) async fn way(known: Option<&str>) -> Result<(String, Option<TcpListener>), CliError> {
     if let Some(url) = known
         && port::answers(url).await
     {
@@ -51,14 +51,20 @@ async fn way(known: Option<&str>) -> Result<(String, Option<TcpListener>), CliEr
     Ok((format!("http://{address}"), Some(listener)))
 }
 
-async fn carry(listener: Option<TcpListener>, client: &Client, app: &App) -> Infallible {
+/// Carries connections until it is dropped, if there is a port to carry them from.
+pub(in crate::commands) async fn carry(
+    listener: Option<TcpListener>,
+    client: &Client,
+    app: &App,
+) -> Infallible {
     match listener {
         Some(listener) => forward::serve(&listener, client, &once(&app.printer)).await,
         None => std::future::pending().await,
     }
 }
 
-fn not_run(program: &str, error: ForegroundError) -> CliError {
+/// The error for a command that was not run.
+pub(in crate::commands) fn not_run(program: &str, error: ForegroundError) -> CliError {
     let exit = ExitStatus::Passed(error.exit_code());
     let code = match error {
         ForegroundError::NotFound => Code::ToolMissing,

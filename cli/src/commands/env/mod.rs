@@ -1,6 +1,7 @@
 //! `irsa-emu env`: what tools of this machine need to reach the emulator.
 
-mod exec;
+mod aws_config;
+pub(super) mod exec;
 mod formats;
 
 use std::ffi::{OsStr, OsString};
@@ -18,7 +19,9 @@ use crate::cluster::host_way::HostWay;
 use crate::cluster::target::Cluster;
 use crate::docker::Docker;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::{options, recorded};
+use crate::identity::AccountName;
+use crate::manifests::options;
+use crate::manifests::recorded::{self, Recorded};
 use crate::recipe::installed;
 use crate::recipe::wiring::HELM_VALUES;
 
@@ -31,6 +34,13 @@ pub struct EnvArgs {
     /// AWS account that tools act in [default: the oldest Recipe's]
     #[arg(long, value_name = "ACCOUNT", value_parser = options::account)]
     account: Option<String>,
+    /// ServiceAccount whose identity a profile has, with `-o aws-config`
+    #[arg(long = "as", value_name = "NAMESPACE/SERVICEACCOUNT", value_parser = AccountName::parse)]
+    #[arg(conflicts_with = "exec")]
+    service_account: Option<AccountName>,
+    /// Name of the profile, with `-o aws-config` [default: the install's, the Namespace's and the ServiceAccount's]
+    #[arg(long, value_name = "NAME", value_parser = aws_config::profile_name, requires = "service_account")]
+    profile: Option<String>,
     /// Run the command behind `--` with the variables; where no port leads to the emulator, there is one while it runs
     #[arg(long, requires = "command", conflicts_with = "output")]
     exec: bool,
@@ -51,6 +61,8 @@ enum Format {
     HelmValues,
     /// One JSON object
     Json,
+    /// A profile for `~/.aws/config` that has the identity of a ServiceAccount's Pods
+    AwsConfig,
 }
 
 /// What is known of an install.
@@ -78,9 +90,17 @@ pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
     let EnvArgs {
         output,
         account,
+        service_account,
+        profile,
         exec,
         command,
     } = args;
+    match (output, service_account) {
+        (Format::AwsConfig, Some(account)) => return aws_config::run(&account, profile, app).await,
+        (Format::AwsConfig, None) => return Err(aws_config::lacks_account(app)),
+        (_, Some(account)) => return Err(aws_config::is_for_profiles(&account, app)),
+        (_, None) => {}
+    }
     let known = tokio::select! {
         known = ask(account, app) => known?,
         signal = app.signals.received() => return Err(CliError::interrupted("waiting", signal)),
@@ -88,13 +108,7 @@ pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
     if exec {
         return exec::run(&command, known, app).await;
     }
-    let endpoint = known.endpoint.clone().unwrap_or_else(|| {
-        app.printer.warn(&format!(
-            "no port of this machine leads to the emulator yet\n  next: {}",
-            app.command("port-forward")
-        ));
-        format!("http://127.0.0.1:{EMULATOR_PORT}")
-    });
+    let endpoint = known.endpoint.clone().unwrap_or_else(|| no_port_yet(app));
     let facts = known.facts(endpoint);
     match output {
         Format::Shell => app.printer.data(&facts.shell()),
@@ -102,14 +116,25 @@ pub async fn run(args: EnvArgs, app: &App) -> Result<ExitStatus, CliError> {
         Format::Json => app.printer.data(&facts.json()),
         Format::HelmValues => app.printer.data(HELM_VALUES),
         Format::Github => to_github(&facts, app)?,
+        // Needs a ServiceAccount, and so went another way.
+        Format::AwsConfig => {}
     }
     Ok(ExitStatus::Ok)
 }
 
-/// Asks the cluster of the install.
-async fn ask(account: Option<String>, app: &App) -> Result<Known, CliError> {
+/// The URL of a port that is not open yet.
+fn no_port_yet(app: &App) -> String {
+    app.printer.warn(&format!(
+        "no port of this machine leads to the emulator yet\n  next: {}",
+        app.command("port-forward")
+    ));
+    format!("http://127.0.0.1:{EMULATOR_PORT}")
+}
+
+/// The cluster of the install, and what `up` recorded there.
+pub(super) async fn installed(app: &App) -> Result<(Cluster, Recorded), CliError> {
     let cluster = app.connect().await?;
-    let attempted = || format!("asking the cluster of context `{}`", cluster.context);
+    let attempted = || attempted(&cluster);
     let recorded = recorded::read(&cluster.client).await.attempting(attempted)?;
     let Some(recorded) = recorded else {
         let why = "irsa-emu is not installed there";
@@ -117,16 +142,31 @@ async fn ask(account: Option<String>, app: &App) -> Result<Known, CliError> {
             .code(Code::NotInstalled)
             .next(app.command("up")));
     };
+    Ok((cluster, recorded))
+}
+
+fn attempted(cluster: &Cluster) -> String {
+    format!("asking the cluster of context `{}`", cluster.context)
+}
+
+/// The emulator's URL on this machine, where there is one.
+pub(super) async fn endpoint_of(recorded: &Recorded, cluster: &Cluster, app: &App) -> Option<String> {
+    match &recorded.host_endpoint {
+        Some(endpoint) => Some(endpoint.clone()),
+        None => in_docker(app, cluster).await,
+    }
+}
+
+/// Asks the cluster of the install.
+async fn ask(account: Option<String>, app: &App) -> Result<Known, CliError> {
+    let (cluster, recorded) = installed(app).await?;
     if recorded.real_aws {
         let why = "the backend is real AWS: tools on this machine use an AWS configuration of their own";
-        return Err(CliError::because(ExitStatus::Failed, attempted(), why)
+        return Err(CliError::because(ExitStatus::Failed, attempted(&cluster), why)
             .code(Code::RealAws)
             .next("aws configure list"));
     }
-    let endpoint = match recorded.host_endpoint {
-        Some(endpoint) => Some(endpoint),
-        None => in_docker(app, &cluster).await,
-    };
+    let endpoint = endpoint_of(&recorded, &cluster, app).await;
     // A tool that cannot ask for Recipes still gets to the emulator.
     let recipes = installed::list(&cluster.client).await.unwrap_or_default();
     let account = account

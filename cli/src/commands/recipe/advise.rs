@@ -57,7 +57,8 @@ next: kubectl{context} -n {namespace} delete pod {names}"
     }
 }
 
-fn context_flag(app: &App) -> String {
+/// What makes kubectl use this cluster.
+pub(super) fn context_flag(app: &App) -> String {
     app.context_name()
         .map(|context| format!(" --context {}", shell_quoted(&context)))
         .unwrap_or_default()

@@ -9,6 +9,7 @@ use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::advise::advise;
+use super::next;
 use super::steps::{self, name_of, word};
 use crate::app::App;
 use crate::args;
@@ -103,13 +104,27 @@ pub(super) async fn run(args: &MakeArgs, app: &App) -> Result<ExitStatus, CliErr
     };
     print(args, app, &recipe, Some(outcome))?;
     advise(app, &client, &recipe).await;
+    app.printer
+        .talk(&format!("next: {}", next_command(args, app, &recipe)?));
     Ok(ExitStatus::Ok)
+}
+
+fn next_command(args: &MakeArgs, app: &App, recipe: &Recipe) -> Result<String, CliError> {
+    let context = app.context_name()?;
+    Ok(next::command(&recipe.spec, &args.values, None, &context))
 }
 
 fn print(args: &MakeArgs, app: &App, recipe: &Recipe, outcome: Option<Applied>) -> Result<(), CliError> {
     let printer = &app.printer;
     match args.output {
-        Format::Json | Format::Yaml => app.output.put(&data(args, recipe, outcome))?,
+        Format::Json | Format::Yaml => {
+            let mut data = data(args, recipe, outcome);
+            // Without a cluster there is none to deploy into.
+            if outcome.is_some() {
+                data["next"] = next_command(args, app, recipe)?.into();
+            }
+            app.output.put(&data)?;
+        }
         Format::Text => {
             let word = match (outcome, args.no_wait) {
                 (None, _) => "would make",

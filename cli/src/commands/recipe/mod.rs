@@ -3,6 +3,7 @@
 mod advise;
 mod check;
 mod make;
+mod next;
 pub(crate) mod steps;
 
 use clap::{Args, Subcommand};

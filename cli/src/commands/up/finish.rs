@@ -13,7 +13,7 @@ use crate::manifests::options::BackendKind;
 use crate::printer::{Paint, Printer};
 use crate::progress::{StepTaken, milliseconds, seconds};
 use crate::recipe::installed;
-use crate::recipe::wiring::{self, Made};
+use crate::recipe::wiring::{self, Made, shell_quoted};
 
 /// What is there after `up`.
 #[derive(Debug, Serialize)]
@@ -76,11 +76,11 @@ impl Up<'_> {
             sts_endpoint: sts_front_url(),
             region: self.args.install.region.clone(),
             next: if !emulated {
-                app.command("doctor")
+                app.command_in(context, "doctor")
             } else if recipes.is_empty() {
-                format!("{} --values values.yaml", app.command("recipe vault-awskms"))
+                app.command_in(context, "recipe vault-awskms --values vault-values.yaml")
             } else {
-                format!("eval \"$({})\"", app.command("env"))
+                format!("eval \"$({})\"", app.command_in(context, "env"))
             },
             recipes: recipes.iter().map(Kept::from).collect(),
             steps: app.progress.taken(),
@@ -92,7 +92,8 @@ impl Up<'_> {
         app.answer(&ready, |printer| print_text(&ready, printer))?;
         if app.kubeconfigs().remember_current().in_force() != Some(context) {
             app.printer.talk(&format!(
-                "the current context is another: use `kubectl --context {context} ...`"
+                "the current context is another: use `kubectl --context {} ...`",
+                shell_quoted(context)
             ));
         }
         app.printer.talk(&format!("next: {}", ready.next));
