@@ -11,13 +11,19 @@ use crate::trust_policy::IssuerAlias;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OidcProviders(BTreeMap<String, BTreeSet<String>>);
 
-/// What an account's providers lack for a token.
+/// What becomes of a token at the providers of a role's account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lack {
+pub enum Verdict<'a> {
+    /// One of them lists this audience of it.
+    Takes(&'a str),
+    /// None of them lists this audience. It passes all the same, and AWS would refuse it.
+    LetsPass(&'a str),
+    /// None of them speaks for its issuer. One is registered that lists this audience.
+    Registers(&'a str),
     /// None of them speaks for its issuer.
-    Provider,
-    /// None of those that do lists its audience.
-    ClientId,
+    NoProvider,
+    /// None of those that do lists an audience of it.
+    WrongAudience,
 }
 
 impl OidcProviders {
@@ -26,14 +32,28 @@ impl OidcProviders {
         self.0.entry(arn.to_owned()).or_default().extend(client_ids);
     }
 
-    /// What they lack for a token of the cluster with this audience.
+    /// What becomes of a token of the cluster with these audiences. `own` is the audience of the tokens that the
+    /// ServiceAccount's Pods get, and `makes` whether the install makes what is missing.
     #[must_use]
-    pub fn lacks(&self, audience: &str) -> Option<Lack> {
-        if self.0.is_empty() {
-            return Some(Lack::Provider);
+    pub fn judge<'a>(&self, audiences: &'a [String], own: &str, makes: bool) -> Verdict<'a> {
+        let is_listed = |audience: &&String| self.0.values().any(|client_ids| client_ids.contains(*audience));
+        if let Some(audience) = audiences.iter().find(is_listed) {
+            return Verdict::Takes(audience);
         }
-        let listed = self.0.values().any(|client_ids| client_ids.contains(audience));
-        (!listed).then_some(Lack::ClientId)
+        match (self.0.is_empty(), makes) {
+            (true, false) => Verdict::NoProvider,
+            (false, false) => Verdict::WrongAudience,
+            (true, true) => {
+                let listed = client_ids_for(own);
+                let taken = audiences.iter().find(|audience| listed.contains(*audience));
+                taken.map_or(Verdict::WrongAudience, |audience| Verdict::Registers(audience))
+            }
+            // LocalStack 4.14 cannot add a client id, so the audience of the ServiceAccount's own Pods passes.
+            (false, true) => {
+                let passes = audiences.iter().find(|audience| *audience == own);
+                passes.map_or(Verdict::WrongAudience, |audience| Verdict::LetsPass(audience))
+            }
+        }
     }
 
     /// The client ids of one of them.
@@ -59,7 +79,12 @@ pub fn account_of(role: &RoleArn) -> String {
 /// The client ids of a provider that is made for an audience: AWS's own, too, as every other ServiceAccount uses it.
 #[must_use]
 pub fn client_ids_for(audience: &str) -> BTreeSet<String> {
-    [DEFAULT_AUDIENCE, audience].map(str::to_owned).into()
+    let client_ids = [DEFAULT_AUDIENCE, audience].into_iter();
+    // An entry of the role table that names no audience has the empty one, which IAM does not take.
+    client_ids
+        .filter(|id| !id.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
@@ -82,15 +107,49 @@ mod tests {
         assert!(!speaks_for("nonsense", issuer, &[IssuerAlias::Eks]));
     }
 
+    const USUAL: &str = "sts.amazonaws.com";
+
     #[test]
-    fn providers_take_only_the_audiences_that_one_of_them_lists() {
+    fn the_client_ids_decide_and_what_is_made_serves_the_audience_of_own_pods() {
+        let none = OidcProviders::default();
+        let listing = |client_id: &str| {
+            let mut found = OidcProviders::default();
+            found.add("empty", []);
+            found.add("a", [client_id.to_owned()]);
+            found
+        };
+        let token = |audiences: &[&str]| audiences.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        let usual = token(&[USUAL]);
+        let vault = token(&["vault"]);
+        for (found, audiences, own, makes, expected) in [
+            (listing(USUAL), &usual, USUAL, false, Verdict::Takes(USUAL)),
+            // Whatever its own annotation says.
+            (listing(USUAL), &usual, "vault", false, Verdict::Takes(USUAL)),
+            (
+                listing("b"),
+                &token(&["a", "b"]),
+                USUAL,
+                false,
+                Verdict::Takes("b"),
+            ),
+            (listing(USUAL), &vault, "vault", false, Verdict::WrongAudience),
+            (listing(USUAL), &vault, "vault", true, Verdict::LetsPass("vault")),
+            (listing(USUAL), &vault, USUAL, true, Verdict::WrongAudience),
+            (none.clone(), &usual, USUAL, false, Verdict::NoProvider),
+            (none.clone(), &usual, USUAL, true, Verdict::Registers(USUAL)),
+            (none.clone(), &vault, "vault", true, Verdict::Registers("vault")),
+            (none.clone(), &usual, "vault", true, Verdict::Registers(USUAL)),
+            (none, &vault, USUAL, true, Verdict::WrongAudience),
+        ] {
+            let verdict = found.judge(audiences, own, makes);
+            assert_eq!(verdict, expected, "{found:?} {audiences:?} {own} {makes}");
+        }
+    }
+
+    #[test]
+    fn the_client_ids_of_a_provider_are_its_own() {
         let mut providers = OidcProviders::default();
-        assert_eq!(providers.lacks("sts.amazonaws.com"), Some(Lack::Provider));
-        providers.add("a", []);
-        assert_eq!(providers.lacks("sts.amazonaws.com"), Some(Lack::ClientId));
-        providers.add("b", ["sts.amazonaws.com".to_owned()]);
-        assert_eq!(providers.lacks("sts.amazonaws.com"), None);
-        assert_eq!(providers.lacks("other"), Some(Lack::ClientId));
+        providers.add("b", [USUAL.to_owned()]);
         assert_eq!(providers.client_ids("b").map(BTreeSet::len), Some(1));
         assert_eq!(providers.client_ids("c"), None);
     }
@@ -100,6 +159,7 @@ mod tests {
         let own = BTreeSet::from(["sts.amazonaws.com".to_owned()]);
         assert_eq!(client_ids_for("sts.amazonaws.com"), own);
         assert_eq!(client_ids_for("other").len(), 2);
+        assert_eq!(client_ids_for(""), own);
     }
 
     #[test]

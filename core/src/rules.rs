@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::contract::DELIVERY;
 use crate::recipe::{DeliveryMode, InjectRule};
 
@@ -9,7 +11,7 @@ use crate::recipe::{DeliveryMode, InjectRule};
 pub type Delivery = DeliveryMode;
 
 /// What the rules of all Recipes add up to for one ServiceAccount.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RuleEffect {
     /// The delivery that a rule asks for.
     pub delivery: Option<Delivery>,

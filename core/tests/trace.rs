@@ -152,3 +152,22 @@ fn under_strict_eks_nobody_chooses_and_no_pod_bears_a_mark() {
         (Method::WebIdentity, None, None)
     );
 }
+
+/// Another compiler, or a change that is none, must not make every Pod look outdated.
+#[test]
+fn the_mark_of_known_settings_is_known() {
+    // SHA-256 of this text, computed elsewhere: {"config":{"region":"us-east-1","emulator_url":"http://emulator",
+    // "sts_url":"http://sts","sidecar_image":"sidecar","native_sidecars":true,"default_delivery":"web-identity",
+    // "annotation_prefix":"eks.amazonaws.com","strict_eks":false},"effect":{"delivery":null,"credentials_file":false,
+    // "region":null,"env":{"A":"1","B":"2"}},"grant":{"identity":{"WebIdentity":{"role_arn":
+    // "arn:aws:iam::123456789012:role/app"}},"audience":"sts.amazonaws.com","token_expiration":86400,
+    // "regional_sts":false},"method":"web-identity"}
+    let pod = json!({"metadata": {}, "spec": {"containers": [{"name": "c"}]}});
+    let env = [("B", "2"), ("A", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let effect = RuleEffect {
+        env: env.into(),
+        ..RuleEffect::default()
+    };
+    let (trace, _) = both(&pod, &effect, &config());
+    assert_eq!(trace.config_hash.as_deref(), Some("3cba391a8956"));
+}

@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::directory::Lookup;
+use crate::sts::Code;
 
 /// Upper bounds in seconds: a review takes microseconds, one that asks the API server milliseconds.
 const BUCKETS: [f64; 12] = [
@@ -68,19 +69,6 @@ pub(crate) struct Metrics {
     certificate_end: Gauge<i64, AtomicI64>,
 }
 
-/// What an exchange at the STS front can end with: the codes of [`crate::sts`], and `ok`.
-const EXCHANGES: [&str; 9] = [
-    "ok",
-    "AccessDenied",
-    "ExpiredTokenException",
-    "IDPCommunicationError",
-    "InvalidAction",
-    "InvalidIdentityToken",
-    "MalformedPolicyDocument",
-    "ServiceUnavailable",
-    "ValidationError",
-];
-
 impl Metrics {
     pub(crate) fn new() -> Self {
         let metrics = Self {
@@ -106,8 +94,8 @@ impl Metrics {
         for result in ["found", "missing", "failed"] {
             let _ = self.lookups.get_or_create(&Result { result });
         }
-        for result in EXCHANGES {
-            let _ = self.exchanges.get_or_create(&Result { result });
+        for ended in std::iter::once(Ok(())).chain(Code::ALL.iter().map(|code| Err(*code))) {
+            let _ = self.exchanges.get_or_create(&ended_with(ended));
         }
         for port in Port::ALL.map(Port::as_str) {
             let _ = self.ended_connections.get_or_create(&At { port });
@@ -198,11 +186,9 @@ impl Metrics {
         self.lookups.get_or_create(&Result { result }).inc();
     }
 
-    /// One exchange; `code` is `ok` or AWS's.
-    pub(crate) fn exchanged(&self, code: &str) {
-        if let Some(result) = EXCHANGES.into_iter().find(|known| *known == code) {
-            self.exchanges.get_or_create(&Result { result }).inc();
-        }
+    /// One exchange, and the code of AWS that it ended with if it failed.
+    pub(crate) fn exchanged(&self, ended: std::result::Result<(), Code>) {
+        self.exchanges.get_or_create(&ended_with(ended)).inc();
     }
 
     /// A connection that was ended for another.
@@ -230,6 +216,12 @@ impl Metrics {
         // Writing into a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
+    }
+}
+
+fn ended_with(ended: std::result::Result<(), Code>) -> Result {
+    Result {
+        result: ended.map_or_else(Code::as_str, |()| "ok"),
     }
 }
 
@@ -270,8 +262,10 @@ mod tests {
         metrics.reviewed(&Outcome::Malformed("hush".into()), false, Duration::ZERO);
         metrics.no_review();
         metrics.looked_up(&Lookup::Missing);
-        metrics.exchanged("AccessDenied");
-        metrics.exchanged("<hush>");
+        metrics.exchanged(Ok(()));
+        for code in Code::ALL {
+            metrics.exchanged(Err(*code));
+        }
         metrics.ended_connection(Port::Health);
         let text = metrics.text();
         assert_eq!(series(&text), before);

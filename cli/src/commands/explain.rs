@@ -16,7 +16,7 @@ use crate::documents::{self, Document, File};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::explain::subject::{self, Kind, Subject};
 use crate::explain::world::World;
-use crate::explain::{Credentials, Explanation, PodLine, gather, judge, render, templates};
+use crate::explain::{Credentials, Explanation, PodLine, gather, judge, live, render, templates};
 use crate::manifests::{InstallArgs, References, Settings};
 use crate::output::OutputArgs;
 use crate::printer::plain;
@@ -254,7 +254,9 @@ async fn by_cluster(
                     &cluster,
                 ));
             }
-            explanation.pods = pods_of(&cluster, &world, subject).await.attempting(attempted)?;
+            explanation.pods = pods_of(&cluster, &surroundings, &mut world, subject)
+                .await
+                .attempting(attempted)?;
         }
         explained.push(explanation);
     }
@@ -374,20 +376,31 @@ fn of_documents(files: &[File], namespace: &str, world: &mut World) -> Result<Ve
 }
 
 /// The Pods that run as a ServiceAccount.
-async fn pods_of(cluster: &Cluster, world: &World, account: &Subject) -> Result<Vec<PodLine>, kube::Error> {
+async fn pods_of(
+    cluster: &Cluster,
+    surroundings: &Surroundings<'_>,
+    world: &mut World,
+    account: &Subject,
+) -> Result<Vec<PodLine>, kube::Error> {
     let mut owners = gather::Owners::default();
-    let mut lines = Vec::new();
+    let mut subjects = Vec::new();
     let fields = format!("spec.serviceAccountName={}", account.name);
     for pod in gather::pods(&cluster.client, Some(&account.namespace), &fields).await? {
-        let Some(subject) = owners.subject(&cluster.client, pod).await else {
-            continue;
-        };
-        let explained = judge::judge(&subject, world);
-        lines.push(PodLine {
+        subjects.extend(owners.subject(&cluster.client, pod).await);
+    }
+    // Those that run may ask for other roles than the one that is granted now.
+    let is_known = |role: &String| world.roles.contains_key(role);
+    let mut asked = subjects.iter().flat_map(|subject| live::roles_of(&subject.pod));
+    if !asked.all(|role| is_known(&role)) {
+        gather::roles(surroundings, world, &subjects).await;
+    }
+    let lines = subjects.iter().map(|subject| {
+        let explained = judge::judge(subject, world);
+        PodLine {
             name: explained.name,
             credentials: explained.credentials,
             summary: explained.summary,
-        });
-    }
-    Ok(lines)
+        }
+    });
+    Ok(lines.collect())
 }

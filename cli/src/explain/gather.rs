@@ -20,6 +20,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::live::roles_of;
 use super::subject::{KINDS, Kind, Live, Subject, of_template};
 use super::world::{Providers, Registration, Role, World, rules_of};
 use crate::checks::Surroundings;
@@ -221,9 +222,16 @@ impl Owners {
 pub async fn roles(surroundings: &Surroundings<'_>, world: &mut World, subjects: &[Subject]) {
     let wanted: BTreeSet<String> = subjects
         .iter()
-        .filter_map(|subject| {
-            let (grant, _) = world.grant(&subject.namespace, subject.service_account())?;
-            grant.role_arn().map(str::to_owned)
+        .flat_map(|subject| {
+            let grant = world.grant(&subject.namespace, subject.service_account());
+            let granted = grant.and_then(|(grant, _)| grant.role_arn().map(str::to_owned));
+            let live = subject.live.as_ref();
+            let successor = live.and_then(|live| live.successor.as_ref()).map(roles_of);
+            let own = roles_of(&subject.pod);
+            granted
+                .into_iter()
+                .chain(own)
+                .chain(successor.into_iter().flatten())
         })
         .collect();
     let wanted: Vec<RoleArn> = wanted

@@ -1,9 +1,10 @@
-//! Whether STS would let a Pod in: the role, and what its trust policy says of the ServiceAccount.
+//! Whether STS would let a Pod in: the role, and what its trust policy says of the ServiceAccount. As in the STS front,
+//! the trust policy decides; what the ServiceAccount's annotation names matters only for a role that does not exist, and
+//! for real AWS.
 
 use std::collections::BTreeMap;
 
 use irsa_emu_core::contract::ROLE_ARN;
-use irsa_emu_core::grant::Grant;
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::trust_policy::{TrustPolicy, WebIdentityRequest, evaluate};
 
@@ -15,16 +16,36 @@ use super::world::{Role, World};
 /// Session name of the request that is imagined; SDKs choose their own.
 const SESSION: &str = "irsa-emu-explain";
 
-/// What STS would say to a Pod of a ServiceAccount that asks for its role.
+/// What a Pod asks STS for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Request {
+    /// The role.
+    pub(super) role: String,
+    /// Audience of its token.
+    pub(super) audience: String,
+}
+
+/// What is named for a ServiceAccount, wherever that is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    /// The role.
+    pub(super) role: Option<&'a str>,
+    /// Audience of the tokens of its Pods.
+    pub(super) audience: &'a str,
+}
+
+/// What STS would say to a Pod of a ServiceAccount that asks for a role.
 pub(super) fn ask(
     world: &World,
-    grant: &Grant,
-    role: &str,
+    request: &Request,
+    named: Named<'_>,
     (namespace, account): (&str, &str),
 ) -> (Identity, Vec<Finding>) {
+    let role = request.role.as_str();
     let asking = Asking {
         world,
-        grant,
+        audience: &request.audience,
+        is_named: named.role == Some(role),
         namespace,
         account,
         subject: format!("system:serviceaccount:{namespace}:{account}"),
@@ -32,7 +53,7 @@ pub(super) fn ask(
     let mut provider = provider::NOT_ASKED;
     let said = match RoleArn::parse(role) {
         Ok(arn) => {
-            let (state, found) = provider::judge(world, &arn, &grant.audience);
+            let (state, found) = provider::judge(world, &arn, &request.audience, named.audience);
             provider = state;
             asking.for_role(role, &arn).after(found)
         }
@@ -57,7 +78,10 @@ pub(super) fn ask(
 /// Who asks for a role.
 struct Asking<'a> {
     world: &'a World,
-    grant: &'a Grant,
+    /// Audience of the token.
+    audience: &'a str,
+    /// Whether the role is the one that is named for the ServiceAccount.
+    is_named: bool,
     namespace: &'a str,
     account: &'a str,
     subject: String,
@@ -97,6 +121,16 @@ impl Asking<'_> {
     /// Whether the role is there.
     fn for_role(&self, written: &str, role: &RoleArn) -> Said {
         if self.world.settings.inject.emulator_url.is_none() {
+            if !self.is_named {
+                let message = format!(
+                    "with real AWS a ServiceAccount gets only the role that is named for it, and {role} is not"
+                );
+                return Said::not_asked(Some(Finding::error(
+                    "role-not-named",
+                    message,
+                    self.annotate(written),
+                )));
+            }
             let message = "real AWS decides whether the role may be assumed; what it says stands in the log of the webhook";
             return Said::not_asked(Some(Finding::note("real-aws", message)));
         }
@@ -107,7 +141,7 @@ impl Asking<'_> {
                     format!("whether the role exists and lets the ServiceAccount in is not known: {why}");
                 Said::not_asked(Some(Finding::note("emulator-unreachable", message)))
             }
-            Some(Role::Missing) if self.world.settings.makes_roles => {
+            Some(Role::Missing) if self.world.settings.makes_roles && self.is_named => {
                 let message = format!(
                     "the role {role} does not exist yet; irsa-emu makes it when the Pod first asks for it, with a trust policy \
 for this ServiceAccount. On EKS it would have to exist"
@@ -116,9 +150,12 @@ for this ServiceAccount. On EKS it would have to exist"
                 Said::new("made-when-asked-for", Some(true), [finding])
             }
             Some(Role::Missing) => {
-                let message = format!(
-                    "the role {role} does not exist in the emulator, and this install makes none (--roles strict)"
-                );
+                let why = if self.world.settings.makes_roles {
+                    "irsa-emu makes only a role that is named for the ServiceAccount"
+                } else {
+                    "this install makes none (--roles strict)"
+                };
+                let message = format!("the role {role} does not exist in the emulator, and {why}");
                 let finding = Finding::error("role-missing", message, create_role(role));
                 Said::new("missing", Some(false), [finding])
             }
@@ -166,7 +203,7 @@ for this ServiceAccount. On EKS it would have to exist"
                 provider,
                 aliases: &self.world.settings.issuer_aliases,
                 subject: &self.subject,
-                audiences: std::slice::from_ref(&self.grant.audience),
+                audiences: &[self.audience.to_owned()],
                 session_name: SESSION,
                 claims: &BTreeMap::new(),
                 keys: &self.world.time_keys,
@@ -210,4 +247,103 @@ fn create_role(role: &RoleArn) -> String {
         role.name(),
         role.path()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Credentials;
+    use super::super::findings::Level;
+    use super::super::judge::judge;
+    use super::super::tests::{ROLE, annotate, injected, of_file, pod, running, told, trust, world};
+    use super::*;
+
+    /// Another role, with this trust policy, or none.
+    fn second(world: &mut World, trust: Option<&str>) -> String {
+        let arn = "arn:aws:iam::123456789012:role/second".to_owned();
+        let role = match trust {
+            Some(trust) => Role::Found {
+                arn: arn.clone(),
+                trust: trust.to_owned(),
+            },
+            None => Role::Missing,
+        };
+        world.roles.insert(arn.clone(), role);
+        arn
+    }
+
+    #[test]
+    fn a_role_that_a_container_sets_itself_is_judged_by_its_trust_policy() {
+        for (subject, credentials, level, says) in [
+            (
+                Some("apps:app"),
+                Credentials::Yes,
+                Level::Note,
+                "its trust policy lets it in",
+            ),
+            (
+                Some("apps:other"),
+                Credentials::No,
+                Level::Error,
+                "system:serviceaccount:apps:other",
+            ),
+            (
+                None,
+                Credentials::No,
+                Level::Error,
+                "makes only a role that is named for the ServiceAccount",
+            ),
+        ] {
+            let (mut world, mut pod) = (world(), pod());
+            let role = second(&mut world, subject.map(trust).as_deref());
+            pod["spec"]["containers"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({"name": "second", "env": [{"name": "AWS_ROLE_ARN", "value": role}]}));
+            let explained = judge(&of_file(&pod), &world);
+            assert_eq!(told(&explained), (credentials, vec!["own-role"]));
+            let finding = &explained.findings[0];
+            assert_eq!(finding.level, level);
+            assert!(finding.message.contains(says), "{}", finding.message);
+        }
+    }
+
+    #[test]
+    fn a_token_and_a_role_that_somebody_wrote_by_hand_need_no_annotation() {
+        let (mut world, mut pod) = (world(), pod());
+        annotate(&mut world, &[]);
+        pod["spec"]["containers"][0]["env"] = json!([
+            {"name": "AWS_ROLE_ARN", "value": ROLE}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/token"}]);
+        let token = |audience: &str| json!([{"name": "t", "projected": {"sources": [{"serviceAccountToken": {"audience": audience}}]}}]);
+        pod["spec"]["volumes"] = token("sts.amazonaws.com");
+        let explained = judge(&of_file(&pod), &world);
+        assert_eq!(told(&explained), (Credentials::Yes, vec!["no-role-arn"]));
+        assert_eq!(explained.findings[0].level, Level::Note);
+        pod["spec"]["volumes"] = token("vault");
+        let explained = judge(&of_file(&pod), &world);
+        assert_eq!(
+            told(&explained),
+            (
+                Credentials::No,
+                vec!["audience-not-listed", "trust-refused", "no-role-arn"]
+            )
+        );
+    }
+
+    #[test]
+    fn with_real_aws_only_the_role_that_is_named_is_given() {
+        let mut world = world();
+        let pod = injected(&world);
+        world.settings.inject.emulator_url = None;
+        let explained = judge(&running(&pod, None), &world);
+        assert_eq!(explained.findings.last().unwrap().id, "real-aws");
+        annotate(
+            &mut world,
+            &[("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/new")],
+        );
+        let explained = judge(&running(&pod, None), &world);
+        assert_eq!(explained.credentials, Credentials::No);
+        assert_eq!(explained.findings[0].id, "role-not-named");
+    }
 }

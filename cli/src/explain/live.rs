@@ -23,6 +23,9 @@ pub struct Now {
     /// The state of the sidecar, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sidecar: Option<Sidecar>,
+    /// The roles that its containers ask for, the sidecar among them.
+    #[serde(skip)]
+    pub roles: Vec<String>,
     #[serde(skip)]
     has_token: bool,
 }
@@ -85,6 +88,7 @@ impl Now {
             sidecar: all()
                 .any(|container| container["name"] == SIDECAR)
                 .then(|| read_sidecar(pod)),
+            roles: roles_of(pod),
             has_token,
         }
     }
@@ -98,12 +102,44 @@ impl Now {
     }
 }
 
+/// The ARNs of the roles that a Pod's containers ask for, ours among them.
+#[must_use]
+pub fn roles_of(pod: &Value) -> Vec<String> {
+    let lists = ["initContainers", "containers"].map(|list| pod["spec"][list].as_array());
+    let all = lists.into_iter().flatten().flatten();
+    let roles = all.filter_map(|container| variable(container, env::ROLE_ARN));
+    roles.filter(|role| role.starts_with("arn:")).collect()
+}
+
+/// The role that a container asks for with a token that nobody injected.
+#[must_use]
+pub fn role_by_hand(pod: &Value) -> Option<String> {
+    let mut containers = Now::read(pod).containers.into_iter();
+    containers
+        .find(|container| container.role_arn.is_some() && container.token_file.is_some())?
+        .role_arn
+}
+
+/// The audience of the token that a Pod has for STS: the one that was injected, or else the first that names an audience.
+#[must_use]
+pub fn audience_of(pod: &Value) -> Option<String> {
+    let volumes = || pod["spec"]["volumes"].as_array().into_iter().flatten();
+    let injected = volumes().filter(|volume| volume["name"] == TOKEN_VOLUME);
+    let volumes = injected.chain(volumes());
+    let sources = volumes.flat_map(|volume| volume["projected"]["sources"].as_array().into_iter().flatten());
+    let mut audiences = sources.filter_map(|source| source["serviceAccountToken"]["audience"].as_str());
+    audiences.next().map(str::to_owned)
+}
+
+/// The value of a variable of a container.
+fn variable(container: &Value, name: &str) -> Option<String> {
+    let mut items = container["env"].as_array().into_iter().flatten();
+    let item = items.find(|item| item["name"] == name)?;
+    Some(item["value"].as_str().unwrap_or("(from elsewhere)").to_owned())
+}
+
 fn read_container(container: &Value) -> NowContainer {
-    let variable = |name: &str| {
-        let mut items = container["env"].as_array().into_iter().flatten();
-        let item = items.find(|item| item["name"] == name)?;
-        Some(item["value"].as_str().unwrap_or("(from elsewhere)").to_owned())
-    };
+    let variable = |name: &str| variable(container, name);
     NowContainer {
         name: container["name"].as_str().unwrap_or_default().to_owned(),
         role_arn: variable(env::ROLE_ARN),

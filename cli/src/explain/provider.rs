@@ -1,7 +1,7 @@
 //! Whether STS takes the token at all: the role's account has an OIDC provider that speaks for the cluster's issuer, and
 //! lists the token's audience. Judged as the STS front judges it, before it looks at the role.
 
-use irsa_emu_core::oidc_provider::{Lack, OidcProviders, account_of, client_ids_for};
+use irsa_emu_core::oidc_provider::{OidcProviders, Verdict, account_of, client_ids_for};
 use irsa_emu_core::role_arn::RoleArn;
 
 use super::findings::Finding;
@@ -14,7 +14,13 @@ pub(super) const NOT_ASKED: &str = "not-asked";
 pub(super) const UNKNOWN: &str = "unknown";
 
 /// The state of the providers of a role's account, and what is to be told of it.
-pub(super) fn judge(world: &World, role: &RoleArn, audience: &str) -> (&'static str, Option<Finding>) {
+/// `own` is the audience of the tokens that the ServiceAccount's Pods get.
+pub(super) fn judge(
+    world: &World,
+    role: &RoleArn,
+    audience: &str,
+    own: &str,
+) -> (&'static str, Option<Finding>) {
     let (Some(providers), Some(issuer)) = (world.providers.get(&account_of(role)), &world.provider) else {
         return (NOT_ASKED, None);
     };
@@ -32,12 +38,12 @@ pub(super) fn judge(world: &World, role: &RoleArn, audience: &str) -> (&'static 
         audience,
         found,
     };
-    match (found.lacks(audience), world.settings.makes_roles) {
-        (None, _) => ("registered", None),
-        (Some(Lack::Provider), true) => ("registered-when-asked-for", Some(wanted.provider_later())),
-        (Some(Lack::Provider), false) => ("missing", Some(wanted.provider_missing())),
-        (Some(Lack::ClientId), true) => ("audience-not-listed", Some(wanted.audience_passes())),
-        (Some(Lack::ClientId), false) => ("audience-not-listed", Some(wanted.audience_refused())),
+    match found.judge(&[audience.to_owned()], own, world.settings.makes_roles) {
+        Verdict::Takes(_) => ("registered", None),
+        Verdict::Registers(_) => ("registered-when-asked-for", Some(wanted.provider_later())),
+        Verdict::NoProvider => ("missing", Some(wanted.provider_missing())),
+        Verdict::LetsPass(_) => ("audience-not-listed", Some(wanted.audience_passes())),
+        Verdict::WrongAudience => ("audience-not-listed", Some(wanted.audience_refused())),
     }
 }
 

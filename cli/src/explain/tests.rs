@@ -20,7 +20,7 @@ use crate::printer::Printer;
 pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/app";
 
 /// A trust policy copied from an EKS cluster, for one subject.
-fn trust(subject: &str) -> String {
+pub(super) fn trust(subject: &str) -> String {
     let issuer = "oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF";
     json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
@@ -64,7 +64,7 @@ pub(super) fn provide(world: &mut World, client_ids: &[&str]) {
     world.providers.insert(account, Providers::Found(found));
 }
 
-fn annotate(world: &mut World, annotations: &[(&str, &str)]) {
+pub(super) fn annotate(world: &mut World, annotations: &[(&str, &str)]) {
     let annotations = annotations
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -89,7 +89,7 @@ pub(super) fn of_file(pod: &Value) -> Subject {
 }
 
 /// A Pod that runs, and whose controller would make `successor` in its place.
-fn running(pod: &Value, successor: Option<Value>) -> Subject {
+pub(super) fn running(pod: &Value, successor: Option<Value>) -> Subject {
     let workload = successor
         .is_some()
         .then(|| ("Deployment".to_owned(), "app".to_owned()));
@@ -104,7 +104,7 @@ fn running(pod: &Value, successor: Option<Value>) -> Subject {
 }
 
 /// A Pod as the webhook of a world would have left it.
-fn injected(world: &World) -> Value {
+pub(super) fn injected(world: &World) -> Value {
     let mut pod = pod();
     let planned = judge(&of_file(&pod), world).if_created_now;
     pod["metadata"]["annotations"] = json!({"irsa-emu.dev/injected": planned.delivery.unwrap().value});
@@ -278,7 +278,7 @@ fn everything_in_the_way_of_a_pod_is_told_with_its_mend() {
     }
 }
 
-fn found(world: &mut World, arn: &str, trust: &str) {
+pub(super) fn found(world: &mut World, arn: &str, trust: &str) {
     let role = Role::Found {
         arn: arn.into(),
         trust: trust.into(),
@@ -393,12 +393,26 @@ fn a_pod_that_runs_with_what_is_no_longer_so_is_told() {
         &[("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/new")],
     );
     let explained = judge(&running(&injected(&world), None), &changed);
-    assert_eq!(told(&explained), (Credentials::No, vec!["role-changed"]));
+    assert_eq!(told(&explained), (Credentials::Yes, vec!["role-changed"]));
+    assert!(explained.summary.ends_with(ROLE), "{}", explained.summary);
 
     annotate(&mut changed, &[]);
     let explained = judge(&running(&injected(&world), None), &changed);
-    assert_eq!(explained.findings[0].id, "grant-gone");
-    assert_eq!(explained.credentials, Credentials::No);
+    assert_eq!(
+        told(&explained),
+        (Credentials::Yes, vec!["no-role-arn", "grant-gone"])
+    );
+
+    // What it asks for is what the trust policy decides about.
+    found(&mut changed, ROLE, &trust("apps:other"));
+    let explained = judge(&running(&injected(&world), None), &changed);
+    assert_eq!(
+        told(&explained),
+        (
+            Credentials::No,
+            vec!["trust-refused", "no-role-arn", "grant-gone"]
+        )
+    );
 }
 
 #[test]

@@ -14,6 +14,8 @@ use super::{Backend, Install};
 
 /// API group of the registration.
 const REGISTRATION: &str = "admissionregistration.k8s.io";
+/// API group of roles.
+const RBAC: &str = "rbac.authorization.k8s.io";
 
 pub(super) fn manifests(install: &Install) -> Result<Vec<Manifest>, ApplyError> {
     let account = ServiceAccount {
@@ -64,6 +66,8 @@ fn cluster_rules() -> Vec<PolicyRule> {
             ),
             &[WEBHOOK_CONFIGURATION],
         ),
+        // The owner of the registration, so that the registration goes with it.
+        named(rule(RBAC, &["clusterroles"], &["get"]), &[WEBHOOK]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
         PolicyRule {
             // The keys and the issuer of the tokens that the STS front verifies.
@@ -124,7 +128,7 @@ fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
 
 fn role_ref(kind: &str) -> RoleRef {
     RoleRef {
-        api_group: "rbac.authorization.k8s.io".to_owned(),
+        api_group: RBAC.to_owned(),
         kind: kind.to_owned(),
         name: WEBHOOK.to_owned(),
     }

@@ -10,6 +10,8 @@ mod role_map;
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 pub use self::annotations::{Compose, GrantDefaults};
 pub(crate) use self::annotations::{is_annotation, parse_seconds};
 pub use self::mistakes::{Mistake, find_mistakes, mistakes_of_pod, mistakes_of_service_account};
@@ -18,7 +20,7 @@ pub use self::role_map::{RoleMap, RoleMapError};
 use crate::contract::{DEFAULT_TOKEN_EXPIRATION, POD_IDENTITY_AUDIENCE};
 
 /// How Pods prove who they are.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Identity {
     /// IAM Roles for Service Accounts: the SDK exchanges a projected token for this role. The value is the one that was
     /// written: EKS injects it even where it is no valid ARN.
@@ -31,7 +33,7 @@ pub enum Identity {
 }
 
 /// What the Pods of a ServiceAccount are granted, and how their token is made.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Grant {
     /// How Pods prove who they are.
     pub identity: Identity,

@@ -6,8 +6,8 @@ mod trace;
 mod volumes;
 
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use self::trace::{ContainerTrace, Fate, RegionSource, Trace, trace};
@@ -27,7 +27,7 @@ use crate::trust_policy::shorten;
 const METADATA: &str = "/metadata";
 
 /// Settings of an install that shape every patch.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InjectConfig {
     /// Region pair to add where neither the container nor a Recipe sets one.
     pub region: Option<String>,
@@ -92,7 +92,7 @@ pub enum Outcome {
 }
 
 /// How a Pod gets its credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// Delivery `web-identity`.
     WebIdentity,
@@ -467,25 +467,27 @@ fn mark(plan: &Plan<'_>, additions: &mut Additions) {
     additions.set_absent("/metadata/annotations", plan.pod.annotations(), &marks);
 }
 
-/// What `#[derive(Hash)]` tells of values: every field, each told apart from the next.
-struct Shape(Vec<u8>);
-
-impl Hasher for Shape {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    /// Nobody asks: the digest is what counts.
-    fn finish(&self) -> u64 {
-        0
-    }
+/// Everything but the Pod that shapes the patch.
+#[derive(Serialize)]
+struct Shape<'a> {
+    config: &'a InjectConfig,
+    effect: &'a RuleEffect,
+    grant: &'a Grant,
+    method: &'static str,
 }
 
-/// Twelve hexadecimal digits over everything but the Pod that shapes the patch.
+/// Twelve hexadecimal digits over everything but the Pod that shapes the patch: SHA-256 over JSON without spaces, with
+/// fields in the order of their declarations and maps in the order of their keys. No compiler has a say in that.
 fn config_hash(plan: &Plan<'_>) -> String {
-    let mut shape = Shape(Vec::with_capacity(512));
-    (plan.grant, plan.method, plan.input.effect, plan.input.config).hash(&mut shape);
-    let digest = Sha256::digest(shape.0);
+    let shape = Shape {
+        config: plan.input.config,
+        effect: plan.input.effect,
+        grant: plan.grant,
+        method: plan.method.as_str(),
+    };
+    // Structures of texts, numbers and maps of texts: such JSON is always written.
+    let text = serde_json::to_vec(&shape).unwrap_or_default();
+    let digest = Sha256::digest(text);
     let first_bytes = digest
         .iter()
         .take(6)

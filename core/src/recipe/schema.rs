@@ -255,6 +255,10 @@ pub struct ResourceStatus {
     /// How often it came back after it was gone.
     #[serde(default)]
     pub restored: i64,
+    /// The id of the key that the emulator made in place of this one: it chooses the ids of keys itself, so it cannot have
+    /// this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_instead: Option<String>,
 }
 
 /// Whether an AWS resource is there.

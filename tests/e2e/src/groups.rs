@@ -149,9 +149,10 @@ pub(crate) const ALL: [Group; 17] = [
                 identity::unannotated_gets_nothing,
             ),
             (
-                "a_role_that_the_annotation_does_not_name_is_denied",
+                "a_role_that_does_not_trust_the_service_account_is_denied",
                 identity::foreign_role_is_denied,
             ),
+            ("two_roles_serve_one_pod", identity::two_roles_serve_one_pod),
             (
                 "a_job_with_the_sidecar_is_served_and_completes",
                 identity::sidecar_job_completes,
@@ -192,6 +193,14 @@ pub(crate) const ALL: [Group; 17] = [
         order: Order::Any,
         steps: &[
             ("trust_policies_decide_and_say_why", sts::trust_policies_decide),
+            (
+                "a_role_serves_whom_it_trusts_whatever_is_annotated",
+                sts::roles_serve_whom_they_trust,
+            ),
+            (
+                "roles_auto_makes_only_what_is_named",
+                sts::auto_makes_what_is_named,
+            ),
             ("bad_tokens_are_refused", sts::bad_tokens_are_refused),
             (
                 "processes_of_this_machine_have_the_identity_of_a_pod",
@@ -291,6 +300,10 @@ pub(crate) const ALL: [Group; 17] = [
             (
                 "an_enforcing_namespace_refuses_what_nobody_judged",
                 admission::trust::enforcing_namespaces_refuse_what_nobody_judged,
+            ),
+            (
+                "the_registration_goes_with_an_install_that_kubectl_deletes",
+                admission::trust::registration_goes_with_the_install,
             ),
         ],
     },

@@ -1,6 +1,7 @@
 //! Pods with an unmodified AWS SDK (boto3, its default credential chain) in both deliveries.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
 
 use crate::probe::{Probe, ensure_served};
 use crate::world::{World, eventually};
@@ -71,8 +72,57 @@ pub(crate) fn foreign_role_is_denied(world: &World) -> Result<()> {
     let answer = probe.answer(world)?;
     ensure!(
         answer["error"] == "AccessDenied",
-        "a role that the annotation does not name: {answer}"
+        "a role that trusts another: {answer}"
     );
+    eventually("the reason is in an Event of the ServiceAccount", 30, || {
+        let events = world.get(&[
+            "events",
+            "-n",
+            "e2e",
+            "--field-selector",
+            "reason=AccessDenied,involvedObject.name=app",
+        ])?;
+        let text = events["items"].to_string();
+        ensure!(
+            text.contains("role/e2e-other: its trust policy does not let it in")
+                && text.contains("system:serviceaccount:e2e:other"),
+            "none so far: {text}"
+        );
+        Ok(())
+    })
+}
+
+/// Two containers of one Pod: one with the role of the annotation, one with another role that trusts the ServiceAccount.
+pub(crate) fn two_roles_serve_one_pod(world: &World) -> Result<()> {
+    const JOB: &str = "two-roles";
+    let token = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
+    let container = |name: &str| {
+        json!({"name": name, "image": world.sdk_image, "imagePullPolicy": "Never",
+            "args": ["/probe.py", "alias/e2e", format!("e2e-{JOB}-{name}")]})
+    };
+    let mut second = container("second");
+    second["env"] = json!([
+        {"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::123456789012:role/e2e-second"},
+        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": token},
+    ]);
+    let job = json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": JOB, "namespace": "e2e"},
+        "spec": {"backoffLimit": 0, "template": {"metadata": {}, "spec": {
+            "serviceAccountName": "app", "restartPolicy": "Never", "containers": [container("app"), second]}}}
+    });
+    world.kubectl(&["delete", "job", "-n", "e2e", JOB, "--ignore-not-found"])?;
+    world.apply(&job.to_string())?;
+    eventually("the Job completes", 90, || {
+        let job = world.get(&["job", "-n", "e2e", JOB])?;
+        ensure!(job["status"]["succeeded"] == 1, "{}", job["status"]);
+        Ok(())
+    })?;
+    for (container, role) in [("app", "e2e-app"), ("second", "e2e-second")] {
+        let log = world.kubectl(&["logs", "-n", "e2e", &format!("job/{JOB}"), "-c", container])?;
+        let line = log.lines().rfind(|line| line.starts_with('{'));
+        let answer = serde_json::from_str(line.context("the probe printed no JSON")?)?;
+        ensure_served(&answer, role)?;
+    }
     Ok(())
 }
 

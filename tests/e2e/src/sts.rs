@@ -176,7 +176,7 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
 
     // Refused again, and for another reason: its own Event says so, and the first one stays.
     front.refuses(
-        "a role that its annotation does not name",
+        "another role that trusts another",
         "e2e-verbatim",
         &narrow,
         (403, "AccessDenied"),
@@ -197,12 +197,82 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
             .collect();
         let told = |part: &str| notes.iter().any(|note| note.contains(part));
         ensure!(
-            told("its trust policy does not let it in")
-                && told("annotation names arn:aws:iam::123456789012:role/e2e-narrow"),
+            told("role/e2e-narrow: its trust policy does not let it in")
+                && told("role/e2e-verbatim: its trust policy does not let it in"),
             "not so far: {notes:?}"
         );
         Ok(())
     })
+}
+
+/// As on AWS, no annotation is asked: a role serves whom it trusts, by a token of TokenRequest, too.
+pub(crate) fn roles_serve_whom_they_trust(world: &World) -> Result<()> {
+    let front = Front::open(world)?;
+    for (account, role) in [
+        ("verbatim", "e2e-verbatim"),
+        ("verbatim", "e2e-unnamed"),
+        ("plain", "e2e-unnamed"),
+    ] {
+        let token = token(world, account, "sts.amazonaws.com")?;
+        let (status, body) = front.exchange(role, &token, "")?;
+        ensure!(
+            status == 200 && body.contains(&format!("assumed-role/{role}/e2e")),
+            "{account} asks for {role}: {status} {body}"
+        );
+    }
+    let plain = token(world, "plain", "sts.amazonaws.com")?;
+    front.refuses(
+        "a role that does not trust it",
+        "e2e-verbatim",
+        &plain,
+        (403, "AccessDenied"),
+    )?;
+    let other = token(world, "plain", "e2e.example")?;
+    front.refuses(
+        "an audience that no provider lists",
+        "e2e-unnamed",
+        &other,
+        (400, "InvalidIdentityToken"),
+    )
+}
+
+/// Under `roles: auto` a role that does not exist is made for the ServiceAccount whose annotation names it, and for no other.
+pub(crate) fn auto_makes_what_is_named(world: &World) -> Result<()> {
+    let front = Front::open(world)?;
+    let plain = token(world, "plain", "sts.amazonaws.com")?;
+    // Asked twice: the first request must have made nothing.
+    for role in ["e2e-nobodys", "e2e-nobodys"] {
+        front.refuses("a role that nothing names", role, &plain, (403, "AccessDenied"))?;
+    }
+    eventually("the reason is in an Event of the ServiceAccount", 30, || {
+        let events = world.get(&[
+            "events",
+            "-n",
+            NAMESPACE,
+            "--field-selector",
+            "reason=AccessDenied,involvedObject.name=plain",
+        ])?;
+        let text = events["items"].to_string();
+        ensure!(
+            text.contains("e2e-nobodys: the role does not exist") && text.contains("no role-arn annotation"),
+            "none so far: {text}"
+        );
+        Ok(())
+    })?;
+    // Somebody else's annotation names it.
+    front.refuses(
+        "a role that another annotation names",
+        "e2e-named",
+        &plain,
+        (403, "AccessDenied"),
+    )?;
+    let named = token(world, "named", "sts.amazonaws.com")?;
+    let (status, body) = front.exchange("e2e-named", &named, "")?;
+    ensure!(
+        status == 200,
+        "the role that its annotation names: {status} {body}"
+    );
+    Ok(())
 }
 
 /// Asserts that `explain` foretells what the front does with a ServiceAccount.

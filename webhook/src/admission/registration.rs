@@ -1,5 +1,8 @@
 //! The MutatingWebhookConfiguration: made from the settings and the Recipes, put right when someone changes it, and
 //! watched by every replica, which is ready only while the API server can reach it through it.
+//!
+//! It belongs to the ClusterRole of the install. However the install is removed, the garbage collector takes the
+//! registration with it: nobody else would, and its `Fail` part would go on to refuse Pods.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,6 +16,8 @@ use irsa_emu_core::contract::{
 use irsa_emu_core::reach::system_accounts;
 use irsa_emu_core::rules::RecipeRules;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -25,6 +30,8 @@ use crate::tls::Certificates;
 
 /// What no watch tells is put right after this at the latest.
 const REPEAT: Duration = Duration::from_secs(15);
+/// Kind of the registration's owner.
+const OWNER_KIND: &str = "ClusterRole";
 /// Two who disagree about the registration take turns at this pace.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -92,22 +99,29 @@ pub(crate) async fn keep(
 ) -> anyhow::Result<()> {
     let mut recipes = directory.recipe_changes();
     let mut served = certificates.changes();
-    let api = Api::<MutatingWebhookConfiguration>::all(client);
+    let api = Api::<MutatingWebhookConfiguration>::all(client.clone());
+    let cluster_roles = Api::<ClusterRole>::all(client);
+    let mut owner = Owner::of(registered.borrow().as_deref());
     loop {
         recipes.mark_unchanged();
         registered.mark_unchanged();
-        let wanted = configuration(
-            &settings,
-            &certificates.path().prefix(),
-            &certificates.ca_bundle(),
-            &directory.rules(),
-        );
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        if let Err(error) = api
-            .patch(WEBHOOK_CONFIGURATION, &params, &Patch::Apply(&wanted))
-            .await
-        {
-            tracing::error!(%error, "cannot register the webhook; trying again");
+        owner = owner.looked_up(&cluster_roles).await;
+        if owner == Owner::Gone {
+            tracing::warn!("the install is being removed: its ClusterRole is gone, so nothing is registered");
+        } else {
+            let wanted = configuration(
+                &settings,
+                &certificates.path().prefix(),
+                &certificates.ca_bundle(),
+                &directory.rules(),
+                &owner,
+            );
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let wanted = Patch::Apply(&wanted);
+            let applied = api.patch(WEBHOOK_CONFIGURATION, &params, &wanted);
+            if let Err(error) = applied.await {
+                tracing::error!(%error, "cannot register the webhook; trying again");
+            }
         }
         tokio::time::sleep(PAUSE).await;
         tokio::select! {
@@ -119,8 +133,54 @@ pub(crate) async fn keep(
     }
 }
 
+/// The ClusterRole of the install, with which the registration goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Owner {
+    /// It is there, with this uid.
+    There(String),
+    /// It is not there.
+    Gone,
+    /// It was never seen: who installed the webhook lets it not be read.
+    Unknown,
+}
+
+impl Owner {
+    /// The one that a registration has.
+    fn of(registered: Option<&MutatingWebhookConfiguration>) -> Self {
+        let owners = registered.and_then(|found| found.metadata.owner_references.as_ref());
+        let is_ours = |owner: &&OwnerReference| owner.kind == OWNER_KIND && owner.name == WEBHOOK;
+        let ours = owners.into_iter().flatten().find(is_ours);
+        ours.map_or(Self::Unknown, |owner| Self::There(owner.uid.clone()))
+    }
+
+    /// The ClusterRole as it is now; the last one where it cannot be read.
+    async fn looked_up(self, cluster_roles: &Api<ClusterRole>) -> Self {
+        match cluster_roles.get_metadata_opt(WEBHOOK).await {
+            Ok(Some(found)) => found.metadata.uid.map_or(self, Self::There),
+            Ok(None) => Self::Gone,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the ClusterRole of the install");
+                self
+            }
+        }
+    }
+
+    fn references(&self) -> Vec<OwnerReference> {
+        let Self::There(uid) = self else {
+            return Vec::new();
+        };
+        vec![OwnerReference {
+            api_version: "rbac.authorization.k8s.io/v1".to_owned(),
+            kind: OWNER_KIND.to_owned(),
+            name: WEBHOOK.to_owned(),
+            uid: uid.clone(),
+            ..OwnerReference::default()
+        }]
+    }
+}
+
 /// The registration. `path` has the secret segment, `ca` is PEM.
-fn configuration(settings: &Settings, path: &str, ca: &str, rules: &[RecipeRules]) -> Value {
+fn configuration(settings: &Settings, path: &str, ca: &str, rules: &[RecipeRules], owner: &Owner) -> Value {
     use base64::Engine as _;
     let ca_bundle = base64::engine::general_purpose::STANDARD.encode(ca);
     let mut excluded = vec![settings.namespace.as_str()];
@@ -167,7 +227,11 @@ fn configuration(settings: &Settings, path: &str, ca: &str, rules: &[RecipeRules
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": WEBHOOK_CONFIGURATION, "labels": {INSTANCE_LABEL: settings.instance}},
+        "metadata": {
+            "name": WEBHOOK_CONFIGURATION,
+            "labels": {INSTANCE_LABEL: settings.instance},
+            "ownerReferences": owner.references(),
+        },
         "webhooks": webhooks,
     })
 }
@@ -240,12 +304,50 @@ mod tests {
 
     fn made(rules: &[RecipeRules]) -> Value {
         let settings = Settings::resolve(Args::parse_from(["w", "--sidecar-image", "i"]));
-        configuration(&settings, "/mutate/secret", "PEM", rules)
+        let owner = Owner::There("u-1".into());
+        configuration(&settings, "/mutate/secret", "PEM", rules, &owner)
     }
 
     #[test]
     fn the_registration_is_as_designed() {
         insta::assert_json_snapshot!(made(&rules("kube-system", "vault")));
+    }
+
+    /// An API server with one answer for every question.
+    fn cluster_roles(code: u16, body: &Value) -> Api<ClusterRole> {
+        let body = body.to_string();
+        let service = tower::service_fn(move |_: axum::http::Request<kube::client::Body>| {
+            let answer = axum::http::Response::builder()
+                .status(code)
+                .body(axum::body::Body::from(body.clone()));
+            async move { answer }
+        });
+        Api::all(Client::new(service, "default"))
+    }
+
+    #[tokio::test]
+    async fn the_owner_is_the_cluster_role_as_it_is_now() {
+        let there = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+            "metadata": {"name": "irsa-emu-webhook", "uid": "u-2"}});
+        let status = |code: u16, reason: &str| json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": code, "reason": reason});
+        let known = || Owner::There("u-1".into());
+        for (code, body, before, after) in [
+            (200, there, known(), Owner::There("u-2".into())),
+            (404, status(404, "NotFound"), known(), Owner::Gone),
+            (403, status(403, "Forbidden"), known(), known()),
+            (403, status(403, "Forbidden"), Owner::Unknown, Owner::Unknown),
+        ] {
+            assert_eq!(
+                before.looked_up(&cluster_roles(code, &body)).await,
+                after,
+                "{code}"
+            );
+        }
+        assert!(Owner::Unknown.references().is_empty());
+        // Another leader begins with what is registered.
+        let typed: MutatingWebhookConfiguration = serde_json::from_value(made(&[])).unwrap();
+        assert_eq!(Owner::of(Some(&typed)), known());
+        assert_eq!(Owner::of(None), Owner::Unknown);
     }
 
     #[test]

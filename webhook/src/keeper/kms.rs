@@ -2,7 +2,7 @@
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::Tag;
+use aws_sdk_kms::types::{KeyState, Tag};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use irsa_emu_core::recipe::{KeySeed, KmsKey, derive_key_material};
@@ -14,26 +14,60 @@ use crate::aws::explain_call;
 const ID_TAG: &str = "_custom_id_";
 const MATERIAL_TAG: &str = "_custom_key_material_";
 
+/// The shortest time that a key waits for its deletion, in days (KMS API reference, `ScheduleKeyDeletion`).
+const DELETION_DAYS: i32 = 7;
+
 /// Makes sure that a key and its aliases are there. A key that is there is never made again: LocalStack would replace it.
-pub(super) async fn keep(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) -> Outcome {
-    let made = match kms.describe_key().key_id(&key.id).send().await {
-        Ok(_) => false,
+/// `instead` is the key that the emulator made under an id of its own when it was asked last.
+pub(super) async fn keep(
+    kms: &Client,
+    seed: &KeySeed,
+    arn: &str,
+    key: &KmsKey,
+    instead: Option<&str>,
+) -> Outcome {
+    let made = match state(kms, &key.id).await {
+        Ok(Some(_)) => false,
+        Ok(None) => {
+            if let Some(id) = instead {
+                match state(kms, id).await {
+                    Ok(Some(state)) => return give_back(kms, key, id, state).await,
+                    // The emulator has lost it, so it is another one now, or another release of it.
+                    Ok(None) => {}
+                    Err(why) => return Outcome::unseen(why),
+                }
+            }
+            match create(kms, seed, arn, key).await {
+                Ok(id) if id == key.id => true,
+                Ok(id) => return give_back(kms, key, &id, KeyState::Enabled).await,
+                Err(why) => return Outcome::absent(why),
+            }
+        }
+        Err(why) => return Outcome::unseen(why),
+    };
+    Outcome::of(made, keep_aliases(kms, key).await)
+}
+
+/// The state of a key; `None` where there is none of this id.
+async fn state(kms: &Client, id: &str) -> Result<Option<KeyState>, String> {
+    match kms.describe_key().key_id(id).send().await {
+        Ok(found) => {
+            let state = found.key_metadata.and_then(|metadata| metadata.key_state);
+            Ok(Some(state.unwrap_or(KeyState::Enabled)))
+        }
         Err(error)
             if error
                 .as_service_error()
                 .is_some_and(|e| e.is_not_found_exception()) =>
         {
-            if let Err(why) = create(kms, seed, arn, key).await {
-                return Outcome::absent(why);
-            }
-            true
+            Ok(None)
         }
-        Err(error) => return Outcome::unseen(format!("DescribeKey: {}", explain_call(&error))),
-    };
-    Outcome::of(made, keep_aliases(kms, key).await)
+        Err(error) => Err(format!("DescribeKey: {}", explain_call(&error))),
+    }
 }
 
-async fn create(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) -> Result<(), String> {
+/// Makes a key; the id of the one that the emulator made.
+async fn create(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) -> Result<String, String> {
     let material = Blob::new(derive_key_material(seed, arn));
     let tag = |name: &str, value: String| {
         Tag::builder()
@@ -42,14 +76,41 @@ async fn create(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) -> Result
             .build()
             .map_err(|error| format!("tag {name}: {error}"))
     };
-    kms.create_key()
+    let made = kms
+        .create_key()
         .description(&key.description)
         .tags(tag(ID_TAG, key.id.clone())?)
         .tags(tag(MATERIAL_TAG, STANDARD.encode(material))?)
         .send()
         .await
         .map_err(|error| format!("CreateKey: {}", explain_call(&error)))?;
-    Ok(())
+    let id = made.key_metadata.map(|metadata| metadata.key_id);
+    id.ok_or_else(|| "CreateKey: the emulator does not name the key that it made".to_owned())
+}
+
+/// Has a key deleted that has another id than the Recipe's, and so is of no use.
+async fn give_back(kms: &Client, key: &KmsKey, id: &str, state: KeyState) -> Outcome {
+    let mut rest = "it will be deleted".to_owned();
+    if state != KeyState::PendingDeletion {
+        let request = kms
+            .schedule_key_deletion()
+            .key_id(id)
+            .pending_window_in_days(DELETION_DAYS);
+        if let Err(error) = request.send().await {
+            rest = format!(
+                "it could not be deleted (ScheduleKeyDeletion: {})",
+                explain_call(&error)
+            );
+        }
+    }
+    Outcome::Instead {
+        id: id.to_owned(),
+        why: format!(
+            "CreateKey: the emulator made a key with the id {id} instead of {}, so it cannot have keys of production; {rest}, \
+             and no other is made until the Recipe changes or the emulator has lost its memory",
+            key.id
+        ),
+    }
 }
 
 /// Makes every alias point at the key.

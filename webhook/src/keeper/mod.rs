@@ -5,8 +5,10 @@ mod iam;
 mod kms;
 mod seed;
 mod status;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +59,13 @@ enum Outcome {
         why: String,
         /// What is known of the resource itself.
         presence: Presence,
+    },
+    /// The emulator made a key under an id of its own, which is of no use.
+    Instead {
+        /// The id of that key.
+        id: String,
+        /// What became of it.
+        why: String,
     },
 }
 
@@ -111,6 +120,51 @@ impl Outcome {
             Self::Found => Presence::Found,
             Self::Made => Presence::Made,
             Self::Failed { presence, .. } => *presence,
+            Self::Instead { .. } => Presence::Absent,
+        }
+    }
+
+    /// Why the resource is not as the Recipe says.
+    fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Found | Self::Made => None,
+            Self::Failed { why, .. } | Self::Instead { why, .. } => Some(why),
+        }
+    }
+}
+
+/// Keys that the emulator made under ids of its own: the generation of the Recipe, and the id, by the ARN that was wanted.
+/// The status says the same, and outlives this process; this is there before the status has come back.
+#[derive(Debug, Default)]
+struct MadeInstead(BTreeMap<String, (i64, String)>);
+
+impl MadeInstead {
+    /// The key that was made in place of this one for a Recipe as it is now.
+    fn of<'a>(&'a self, recipe: &'a Recipe, arn: &str) -> Option<&'a str> {
+        let generation = recipe.metadata.generation.unwrap_or_default();
+        if let Some((of, id)) = self.0.get(arn) {
+            return (*of == generation).then_some(id.as_str());
+        }
+        let status = recipe.status.as_ref();
+        let status = status.filter(|status| status.observed_generation == generation)?;
+        let resource = status.resources.iter().find(|resource| resource.arn == arn)?;
+        resource.made_instead.as_deref()
+    }
+
+    fn remember(&mut self, recipe: &Recipe, arn: &str, outcome: &Outcome) {
+        let generation = recipe.metadata.generation.unwrap_or_default();
+        match outcome {
+            Outcome::Instead { id, .. } => {
+                self.0.insert(arn.to_owned(), (generation, id.clone()));
+            }
+            // Nothing is known anew of an emulator that does not answer.
+            Outcome::Failed {
+                presence: Presence::Unknown,
+                ..
+            } => {}
+            Outcome::Found | Outcome::Made | Outcome::Failed { .. } => {
+                self.0.remove(arn);
+            }
         }
     }
 }
@@ -128,7 +182,7 @@ pub(crate) async fn keep(
     let mut changes = directory.recipe_changes();
     let emulator = Emulator::new(url);
     let issuer = kubernetes_issuer(&client).await;
-    let mut seed = None;
+    let (mut seed, mut instead) = (None, MadeInstead::default());
     loop {
         let api = Api::<Secret>::namespaced(client.clone(), &settings.namespace);
         match seed::keep(&api, seed.as_ref(), &directory.recipes()).await {
@@ -141,7 +195,7 @@ pub(crate) async fn keep(
         }
         changes.mark_unchanged();
         for recipe in directory.recipes() {
-            let outcome = match look_after(&emulator, seed.as_ref(), &issuer, &recipe).await {
+            let outcome = match look_after(&emulator, seed.as_ref(), &issuer, &recipe, &mut instead).await {
                 Ok(kept) => Seen::Kept(kept),
                 Err(problem) => Seen::Invalid(problem),
             };
@@ -199,6 +253,7 @@ async fn look_after(
     seed: Option<&KeySeed>,
     issuer: &str,
     recipe: &Recipe,
+    instead: &mut MadeInstead,
 ) -> Result<Vec<Kept>, String> {
     let spec = &recipe.spec;
     spec.check().map_err(|problem| problem.to_string())?;
@@ -207,9 +262,10 @@ async fn look_after(
     for key in &spec.kms.keys {
         let arn = spec.key_arn(key);
         let outcome = match seed {
-            Some(seed) => kms::keep(&kms, seed, &arn, key).await,
+            Some(seed) => kms::keep(&kms, seed, &arn, key, instead.of(recipe, &arn)).await,
             None => Outcome::unseen("the Secret with the seed for key material cannot be read".to_owned()),
         };
+        instead.remember(recipe, &arn, &outcome);
         kept.push(Kept { arn, outcome });
     }
     let iam = emulator.iam(&spec.account, spec.partition());
@@ -226,12 +282,11 @@ async fn look_after(
         kept.push(Kept { arn, outcome });
     }
     for Kept { arn, outcome } in &kept {
-        match outcome {
-            Outcome::Found => {}
-            Outcome::Made => tracing::info!(recipe = recipe.metadata.name, arn, "made"),
-            Outcome::Failed { why, .. } => {
-                tracing::warn!(recipe = recipe.metadata.name, arn, why, "cannot be kept");
-            }
+        if *outcome == Outcome::Made {
+            tracing::info!(recipe = recipe.metadata.name, arn, "made");
+        }
+        if let Some(why) = outcome.failure() {
+            tracing::warn!(recipe = recipe.metadata.name, arn, why, "cannot be kept");
         }
     }
     Ok(kept)

@@ -84,6 +84,7 @@ mod tests {
                 arn: arn.into(),
                 state,
                 restored: 0,
+                made_instead: None,
             }],
             ..RecipeStatus::default()
         });

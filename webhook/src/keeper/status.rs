@@ -48,10 +48,8 @@ pub(super) fn next(
 }
 
 fn failure(kept: &Kept) -> Option<String> {
-    match &kept.outcome {
-        Outcome::Failed { why, .. } => Some(format!("{}: {why}", kept.arn)),
-        Outcome::Found | Outcome::Made => None,
-    }
+    let why = kept.outcome.failure()?;
+    Some(format!("{}: {why}", kept.arn))
 }
 
 /// A resource that was there, was gone, and is there again counts as restored, whoever made it: an attempt of ours whose
@@ -77,6 +75,15 @@ fn resource(last: &RecipeStatus, kept: &Kept) -> ResourceStatus {
         arn: kept.arn.clone(),
         state,
         restored: restored + i64::from(came_back),
+        made_instead: match &kept.outcome {
+            Outcome::Instead { id, .. } => Some(id.clone()),
+            // While the emulator is away, what it made counts as made.
+            Outcome::Failed {
+                presence: Presence::Unknown,
+                ..
+            } => before.and_then(|resource| resource.made_instead.clone()),
+            Outcome::Found | Outcome::Made | Outcome::Failed { .. } => None,
+        },
     }
 }
 

@@ -1,5 +1,7 @@
 //! The STS front: answers `AssumeRoleWithWebIdentity` as AWS would, and passes every other action to the emulator.
-//! Who a token speaks for is decided here; what comes of its role, in [`backend`].
+//! Who a token speaks for is decided here; what comes of its role, in [`backend`]. As on AWS, the role's trust policy
+//! decides who may assume it. What the ServiceAccount's annotation names matters only where a role is made, and for real
+//! AWS.
 
 mod backend;
 mod keys;
@@ -20,7 +22,7 @@ use axum::http::{Request, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum_server::Handle;
-use irsa_emu_core::grant::grant_for;
+use irsa_emu_core::grant::{Grant, Identity, grant_for};
 use irsa_emu_core::role_arn::RoleArn;
 use kube::Client;
 
@@ -32,9 +34,10 @@ use crate::health::{Readiness, close_when_stopping};
 use crate::metrics::{Metrics, Port};
 use crate::target;
 use crate::throttle::Throttle;
-use backend::{Backend, Refusal};
+use backend::{Backend, Named, Refusal};
 use keys::Verifier;
 use query::AssumeRole;
+pub(crate) use response::Code;
 use response::StsError;
 use token::{Subject, Verified};
 
@@ -86,53 +89,56 @@ impl Front {
         })
     }
 
-    /// One exchange: token, annotation, role, credentials.
+    /// One exchange: token, ServiceAccount, role, credentials.
     async fn assume_role(&self, request: AssumeRole) -> Result<String, StsError> {
         // The signature comes first: what nobody signed costs the API server nothing.
         let verified = self.verifier.verify(&request.token).await?;
-        let subject = &verified.subject;
-        let lookup = self.account_of(&verified).await;
-        let annotations = match &lookup {
-            Lookup::Found(account) => {
-                verified.require_account(account.uid())?;
-                Some(account.annotations())
-            }
-            Lookup::Missing => None,
+        let (subject, role) = (&verified.subject, &request.role_arn);
+        let account = match self.account_of(&verified).await {
+            Lookup::Found(account) => account,
+            Lookup::Missing => return Err(self.refuse(subject, role, "the ServiceAccount does not exist")),
             Lookup::Failed(_) => {
                 return Err(StsError::unavailable(
                     "The cluster did not say whether the ServiceAccount exists",
                 ));
             }
         };
-        let grant = annotations.and_then(|annotations| {
-            let tables = self.directory.tables();
-            grant_for(
-                &subject.namespace,
-                &subject.name,
-                Some(annotations),
-                &tables,
-                &self.settings.grants,
-            )
-        });
-        let audience = grant
-            .as_ref()
-            .map_or(&self.settings.grants.audience, |grant| &grant.audience);
-        verified.require_audience(audience)?;
-        let own_role = grant.as_ref().and_then(|grant| grant.role_arn());
-        check_annotation(own_role, &request.role_arn, annotations.is_some())
-            .map_err(|why| self.refuse(subject, &request.role_arn, &why))?;
-        let opened = self.backend.open_session(&request, &verified, audience).await;
+        verified.require_account(account.uid())?;
+        let named = self.named_for(subject, account.annotations());
+        let opened = self.backend.open_session(&request, &verified, &named).await;
         let session = opened.map_err(|refusal| match refusal {
             Refusal::Answer(error) => error,
-            Refusal::Denied(why) => self.refuse(subject, &request.role_arn, &why),
+            Refusal::Denied(why) => self.refuse(subject, role, &why),
         })?;
-        tracing::info!(subject = %verified.subject, role = %request.role_arn, session = session.name, "credentials handed out");
-        Ok(response::assumed(
-            &request.role_arn,
-            &verified,
-            audience,
-            &session,
-        ))
+        tracing::info!(%subject, %role, session = session.name, "credentials handed out");
+        Ok(response::assumed(role, &verified, &session))
+    }
+
+    /// What the annotations of a ServiceAccount, or the role table, name for it.
+    fn named_for(&self, subject: &Subject, annotations: &BTreeMap<String, String>) -> Named {
+        let (tables, defaults) = (self.directory.tables(), &self.settings.grants);
+        let grant = grant_for(
+            &subject.namespace,
+            &subject.name,
+            Some(annotations),
+            &tables,
+            defaults,
+        );
+        match grant {
+            Some(Grant {
+                identity: Identity::WebIdentity { role_arn },
+                audience,
+                ..
+            }) => Named {
+                role: Some(role_arn),
+                audience,
+            },
+            // The audience of an association is for its agent, not for STS.
+            _ => Named {
+                role: None,
+                audience: defaults.audience.clone(),
+            },
+        }
     }
 
     /// The ServiceAccount of a token. One that is not the one the token was made for may just be old news.
@@ -160,16 +166,6 @@ impl Front {
             format!("{role}: {why}"),
         );
         StsError::access_denied()
-    }
-}
-
-/// Whether the ServiceAccount's own annotation names the role: without that, nothing lets a Pod in.
-fn check_annotation(annotated: Option<&str>, requested: &RoleArn, exists: bool) -> Result<(), String> {
-    match annotated {
-        Some(role) if role == requested.to_string() => Ok(()),
-        Some(role) => Err(format!("the ServiceAccount's annotation names {role}")),
-        None if exists => Err("the ServiceAccount has no role-arn annotation".to_owned()),
-        None => Err("the ServiceAccount does not exist".to_owned()),
     }
 }
 
@@ -224,44 +220,16 @@ async fn exchange(front: &Front, parameters: &BTreeMap<String, String>) -> Respo
     };
     match outcome {
         Ok(xml) => {
-            front.metrics.exchanged("ok");
+            front.metrics.exchanged(Ok(()));
             response::xml(StatusCode::OK, xml)
         }
         Err(error) => {
-            front.metrics.exchanged(error.code);
-            if let Some(unsaid) = front.refusals.admit(error.code.to_owned(), Instant::now()) {
-                tracing::info!(
-                    code = error.code,
-                    answer = error.message,
-                    unsaid,
-                    "exchange refused"
-                );
+            front.metrics.exchanged(Err(error.code));
+            let code = error.code.as_str();
+            if let Some(unsaid) = front.refusals.admit(code.to_owned(), Instant::now()) {
+                tracing::info!(code, answer = error.message, unsaid, "exchange refused");
             }
             error.into_response()
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_role_of_the_own_annotation_is_let_in() {
-        let role = RoleArn::parse("arn:aws:iam::123456789012:role/app").unwrap();
-        assert!(check_annotation(Some("arn:aws:iam::123456789012:role/app"), &role, true).is_ok());
-        for (annotated, exists, why) in [
-            (
-                Some("arn:aws:iam::123456789012:role/other"),
-                true,
-                "annotation names arn:aws:iam::123456789012:role/other",
-            ),
-            (Some("arn:aws:iam::999999999999:role/app"), true, "999999999999"),
-            (None, true, "no role-arn annotation"),
-            (None, false, "does not exist"),
-        ] {
-            let refused = check_annotation(annotated, &role, exists).unwrap_err();
-            assert!(refused.contains(why), "{refused}");
         }
     }
 }

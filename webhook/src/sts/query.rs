@@ -182,6 +182,7 @@ fn lower_first(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::response::Code;
     use super::*;
 
     fn read(extra: &str) -> Result<AssumeRole, StsError> {
@@ -225,15 +226,18 @@ mod tests {
     fn a_session_is_no_longer_than_the_role_allows() {
         let request = read("DurationSeconds=7200").unwrap();
         assert!(request.check_duration(7200).is_ok());
-        assert_eq!(request.check_duration(3600).unwrap_err().code, "ValidationError");
+        assert_eq!(
+            request.check_duration(3600).unwrap_err().code,
+            Code::ValidationError
+        );
     }
 
     #[test]
     fn another_version_and_a_policy_that_is_none_have_codes_of_their_own() {
         for (extra, code) in [
-            ("Version=2010-01-01", "InvalidAction"),
-            ("Policy=%5B%5D", "MalformedPolicyDocument"),
-            ("Policy=x", "MalformedPolicyDocument"),
+            ("Version=2010-01-01", Code::InvalidAction),
+            ("Policy=%5B%5D", Code::MalformedPolicyDocument),
+            ("Policy=x", Code::MalformedPolicyDocument),
         ] {
             assert_eq!(read(extra).unwrap_err().code, code, "{extra}");
         }
@@ -257,7 +261,7 @@ mod tests {
             let error = read(extra).unwrap_err();
             assert_eq!(
                 (error.status.as_u16(), error.code),
-                (400, "ValidationError"),
+                (400, Code::ValidationError),
                 "{extra}"
             );
         }

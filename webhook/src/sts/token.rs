@@ -193,7 +193,7 @@ pub(crate) fn verify(token: &WebIdentityToken, keys: &Keys) -> Result<Verified, 
     let mut validation = Validation::new(header.alg);
     validation.leeway = LEEWAY;
     validation.validate_nbf = true;
-    // Which audience is right depends on the ServiceAccount, which is not known before this.
+    // Which audience is right depends on the providers of the role's account, which are not known before this.
     validation.validate_aud = false;
     validation.set_issuer(&[&keys.issuer]);
     validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
@@ -236,6 +236,7 @@ fn malformed() -> StsError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::response::Code;
     use super::*;
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -283,7 +284,7 @@ mod tests {
         let error = verify(token, keys)
             .and_then(|verified| verified.require_audience("sts.amazonaws.com"))
             .unwrap_err();
-        (error.code, error.message)
+        (error.code.as_str(), error.message)
     }
 
     #[test]
@@ -340,7 +341,7 @@ mod tests {
         assert!(verified.require_account(None).is_ok());
         assert_eq!(
             verified.require_account(Some("u-2")).unwrap_err().code,
-            "InvalidIdentityToken"
+            Code::InvalidIdentityToken
         );
         let unbound = verify(&signer.sign(&claims()), &signer.keys()).unwrap();
         assert!(unbound.require_account(Some("u-2")).is_ok());

@@ -1,4 +1,4 @@
-//! The STS front gives a role to the right ServiceAccount, and to no other.
+//! The STS front gives a ServiceAccount the role that trusts it, and makes none that is not named for it.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(super) async fn web_identity(s: &Surroundings<'_>) -> Verdict {
     let other = format!("arn:aws:iam::{DEFAULT_ACCOUNT}:role/{CANARY}-other");
     refused(
         assume(&client, &good, &other).await.map(drop),
-        "a role that its annotation does not name",
+        "a role that does not exist and that its annotation does not name",
         &["AccessDenied"],
     )
     .map_err(trouble)?;

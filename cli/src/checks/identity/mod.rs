@@ -43,7 +43,7 @@ pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
             phase: Phase::Identity,
             needs: &["k8s-oidc", "emu-services", "wh-ready"],
             severity: Severity::Error,
-            title: "STS exchanges a ServiceAccount's token for its role, and refuses every other",
+            title: "STS exchanges a ServiceAccount's token for its role, and makes no role that is not named for it",
             run: |s| exchange::web_identity(s).boxed(),
         },
     ]

@@ -122,7 +122,7 @@ fn judge_trust(wishes: &[Wish], roles: &Roles, provider: &str, aliases: &[Issuer
 }
 
 fn opening(warning: &Warning) -> String {
-    format!("{warning}; any ServiceAccount of the cluster that names the role would get it")
+    format!("{warning}; any ServiceAccount of the cluster can assume the role")
 }
 
 /// The condition that lets exactly one ServiceAccount in.

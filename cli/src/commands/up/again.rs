@@ -1,6 +1,6 @@
 //! `up` once more for an install that is there, with the settings that it has: what `doctor --fix` does.
 
-use clap::Parser;
+use clap::{Arg, ArgAction, Args, Command, Parser};
 use irsa_emu_core::contract::{EMULATOR, NAMESPACE, WEBHOOK};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
@@ -9,19 +9,12 @@ use super::{Up, UpArgs};
 use crate::app::App;
 use crate::checks::image;
 use crate::error::{Attempt, CliError, ExitStatus};
+use crate::images::ImageArgs;
+use crate::manifests::InstallArgs;
 use crate::manifests::settings::argument;
 
 /// Images of ours that `up` makes by itself.
 const MADE_HERE: &str = "irsa-emu.dev/";
-/// Flags of the webhook that are named like the options of `up` that set them.
-const SAME_NAME: [&str; 6] = [
-    "backend",
-    "sts-endpoint",
-    "region",
-    "default-delivery",
-    "profile",
-    "roles",
-];
 
 /// A command line of `up`, without the program and the verb.
 #[derive(Debug, Parser)]
@@ -46,97 +39,149 @@ pub async fn again(app: &App) -> Result<(), CliError> {
 
 /// The words of a command line that keeps the settings of an install. What is not there gets its default.
 fn words(webhook: Option<&Deployment>, emulator: Option<&Deployment>) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut set = |name: &str, value: Option<String>| {
-        words.extend(value.map(|value| format!("--{name}={value}")));
-    };
-    set("emulator-image", emulator.and_then(image));
+    let kept = ImageArgs::augment_args(InstallArgs::augment_args(Command::new("up")));
+    let words = kept.get_arguments().filter_map(|option| {
+        let name = option.get_long()?;
+        let values = values(name, webhook, emulator).into_iter();
+        Some(values.filter_map(|value| word(option, name, &value)))
+    });
+    words.flatten().collect()
+}
+
+/// The values that an option must have had for the install to be as it is.
+fn values(option: &str, webhook: Option<&Deployment>, emulator: Option<&Deployment>) -> Vec<String> {
+    if option == "emulator-image" {
+        return emulator.and_then(image).into_iter().collect();
+    }
     let Some(webhook) = webhook else {
-        return words;
+        return Vec::new();
     };
-    for name in SAME_NAME {
-        set(name, argument(webhook, name));
+    let flag = |name: &str| argument(webhook, name);
+    let is_named = |image: &String| !image.starts_with(MADE_HERE);
+    let value = match option {
+        "webhook-image" => image(webhook).filter(is_named),
+        "sidecar-image" => flag(option).filter(is_named),
+        "issuer-alias" => {
+            let aliases = flag("issuer-aliases").unwrap_or_default();
+            let aliases = aliases.split(',').filter(|alias| !alias.is_empty());
+            return aliases.map(str::to_owned).collect();
+        }
+        "compose-role-arn" => flag("account").filter(|_| flag(option).as_deref() == Some("true")),
+        // Every other option sets the flag of the webhook that is named like it.
+        _ => flag(option),
+    };
+    value.into_iter().collect()
+}
+
+/// The word of a command line that gives an option this value.
+fn word(option: &Arg, name: &str, value: &str) -> Option<String> {
+    match option.get_action() {
+        ArgAction::SetTrue => (value == "true").then(|| format!("--{name}")),
+        _ => Some(format!("--{name}={value}")),
     }
-    let aliases = argument(webhook, "issuer-aliases").unwrap_or_default();
-    for alias in aliases.split(',').filter(|alias| !alias.is_empty()) {
-        set("issuer-alias", Some(alias.to_owned()));
-    }
-    if argument(webhook, "compose-role-arn").as_deref() == Some("true") {
-        set("compose-role-arn", argument(webhook, "account"));
-    }
-    let named = |image: &String| !image.starts_with(MADE_HERE);
-    set("webhook-image", image(webhook).filter(named));
-    set("sidecar-image", argument(webhook, "sidecar-image").filter(named));
-    if argument(webhook, "session-tags").as_deref() == Some("true") {
-        words.push("--session-tags".to_owned());
-    }
-    words
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::collections::BTreeSet;
 
     use super::*;
+    use crate::manifests::References;
 
-    fn deployment(image: &str, args: &[&str]) -> Deployment {
-        serde_json::from_value(json!({
-            "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "c", "image": image, "args": args}]}}}
-        }))
-        .unwrap()
+    /// Every option that an install keeps, none with its default.
+    const KEPT: [&[&str]; 2] = [
+        &[
+            "--region=eu-west-1",
+            "--default-delivery=sidecar",
+            "--profile=strict-eks",
+            "--roles=strict",
+            "--issuer-alias=oidc.example.org/id/*",
+            "--issuer-alias=oidc.example.net/id/*",
+            "--compose-role-arn=123456789012",
+            "--emulator-image=localstack/localstack:4.13.0",
+            "--webhook-image=registry.test/webhook:2",
+            "--sidecar-image=registry.test/sidecar:2",
+        ],
+        &[
+            "--backend=aws",
+            "--sts-endpoint=https://sts.example.test",
+            "--session-tags",
+        ],
+    ];
+    /// Options that make no install another one: the cluster, what one run does, and where its files are.
+    const OF_ONE_RUN: [&str; 19] = [
+        "cluster",
+        "recreate",
+        "dry-run",
+        "detailed-exitcode",
+        "keep-on-failure",
+        "node-image",
+        "cluster-config",
+        "base-credentials",
+        "images",
+        "webhook-binary",
+        "sidecar-binary",
+        "host-port",
+        "proxy-binary",
+        "timeout",
+        "switch-context",
+        "recipe",
+        "values",
+        "set",
+        "output",
+    ];
+
+    fn parse(words: &[impl AsRef<str>]) -> UpArgs {
+        Line::try_parse_from(words.iter().map(AsRef::as_ref)).unwrap().up
+    }
+
+    /// The Deployments of the install that these options make.
+    fn deployments(up: &UpArgs) -> [Option<Deployment>; 2] {
+        let images = up.images.clone();
+        let made = |part: &str| format!("{MADE_HERE}{part}:1");
+        let references = References {
+            webhook: images.webhook_image.unwrap_or_else(|| made("webhook")),
+            sidecar: images.sidecar_image.unwrap_or_else(|| made("sidecar")),
+            emulator: images.emulator_image,
+        };
+        let manifests = up.install.install("irsa-emu", references, true).manifests();
+        let manifests = manifests.unwrap();
+        [WEBHOOK, EMULATOR].map(|name| {
+            let title = format!("Deployment {name}");
+            let mut manifests = manifests.iter();
+            let found = manifests.find(|manifest| manifest.title() == title)?;
+            Some(serde_json::from_value(found.object.clone()).unwrap())
+        })
     }
 
     #[test]
     fn the_settings_of_an_install_are_kept() {
-        let webhook = deployment(
-            "irsa-emu.dev/webhook:1",
-            &[
-                "--sidecar-image=registry/sidecar:2",
-                "--emulator-url=http://x",
-                "--region=eu-west-1",
-                "--default-delivery=sidecar",
-                "--profile=default",
-                "--roles=strict",
-                "--issuer-aliases=eks,oidc.example.org/id/*",
-                "--compose-role-arn=true",
-                "--account=123456789012",
-            ],
-        );
-        let emulator = deployment("localstack/localstack:4.13.0", &[]);
-        let words = words(Some(&webhook), Some(&emulator));
-        assert_eq!(
-            words,
-            [
-                "--emulator-image=localstack/localstack:4.13.0",
-                "--region=eu-west-1",
-                "--default-delivery=sidecar",
-                "--profile=default",
-                "--roles=strict",
-                "--issuer-alias=eks",
-                "--issuer-alias=oidc.example.org/id/*",
-                "--compose-role-arn=123456789012",
-                "--sidecar-image=registry/sidecar:2",
-            ]
-        );
-        let line = Line::try_parse_from(&words).unwrap();
-        assert_eq!(line.up.install.issuer_aliases, ["eks", "oidc.example.org/id/*"]);
+        let nothing: &[&str] = &[];
+        for told in KEPT.into_iter().chain([nothing]) {
+            let told = parse(told);
+            let [webhook, emulator] = deployments(&told);
+            let again = parse(&words(webhook.as_ref(), emulator.as_ref()));
+            let options = |up: &UpArgs| format!("{:#?}\n{:#?}", up.install, up.images);
+            assert_eq!(options(&again), options(&told));
+        }
     }
 
     #[test]
-    fn the_settings_of_an_install_for_real_aws_are_kept() {
-        let args = [
-            "--backend=aws",
-            "--session-tags=true",
-            "--sts-endpoint=https://sts.example.test",
-        ];
-        let words = words(Some(&deployment("irsa-emu.dev/webhook:1", &args)), None);
-        let expected = [
-            "--backend=aws",
-            "--sts-endpoint=https://sts.example.test",
-            "--session-tags",
-        ];
-        assert_eq!(words, expected);
-        assert!(Line::try_parse_from(&words).unwrap().up.install.session_tags);
+    fn every_option_of_up_is_kept_or_known_to_be_of_one_run() {
+        let up = UpArgs::augment_args(Command::new("up"));
+        let mut known: BTreeSet<&str> = OF_ONE_RUN.into();
+        for word in KEPT.into_iter().flatten() {
+            let (name, value) = word[2..].split_once('=').unwrap_or((&word[2..], "true"));
+            let option = up
+                .get_arguments()
+                .find(|option| option.get_long() == Some(name))
+                .unwrap();
+            let defaults = option.get_default_values();
+            assert!(defaults.iter().all(|default| default != value), "{word}");
+            known.insert(name);
+        }
+        let all: BTreeSet<&str> = up.get_arguments().filter_map(Arg::get_long).collect();
+        assert_eq!(all, known);
     }
 
     #[test]

@@ -27,21 +27,20 @@ impl Case<'_> {
             }
             return;
         }
+        // Whether STS still gives it its role, its trust policy decides, and the rest tells.
         if self.grant.is_none() {
-            let message = "it was injected, but its ServiceAccount grants nothing now: STS refuses it";
-            findings.push(Finding::error("grant-gone", message, self.annotate()));
+            let message =
+                "it was injected, and its ServiceAccount grants nothing now: a new Pod gets no role";
+            findings.push(Finding::warning("grant-gone", message).fixed_by(self.annotate()));
         }
-        let granted = self.grant.as_ref().and_then(|(grant, _)| grant.role_arn());
-        let asks = now
-            .containers
-            .iter()
-            .find_map(|container| container.role_arn.as_deref());
-        if let (Some(asks), Some(granted)) = (asks, granted)
+        let asked = self.request(Some(now)).map(|request| request.role);
+        if let (Some(asks), Some(granted)) = (asked, self.granted_role())
             && asks != granted
         {
-            let message =
-                format!("it asks for {asks}, but its ServiceAccount grants {granted} now: STS refuses it");
-            findings.push(Finding::error("role-changed", message, mend.clone()));
+            let message = format!(
+                "it asks for {asks}, and its ServiceAccount grants {granted} now: a new Pod gets that"
+            );
+            findings.push(Finding::warning("role-changed", message).fixed_by(mend.clone()));
         }
         if let Some(sidecar) = &now.sidecar
             && !sidecar.is_running

@@ -16,7 +16,8 @@ use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::rules::{RuleEffect, RuleSources, effect_of, sources_of};
 
 use super::findings::{About, Finding, Level};
-use super::live::Now;
+use super::identity::{Named, Request};
+use super::live::{Now, audience_of, role_by_hand};
 use super::subject::Subject;
 use super::world::{Account, World};
 use super::{Credentials, Explanation, Granted, Identity, identity, provider};
@@ -46,7 +47,7 @@ pub fn judge(subject: &Subject, world: &World) -> Explanation {
             finding.level = finding.level.max(Level::Warning);
         }
     }
-    let identity = case.identity(&mut findings);
+    let identity = case.identity(now.as_ref(), &mut findings);
     if let (Some(now), Some(live)) = (&now, &subject.live) {
         case.compare(now, live, planned.outcome == "injected", &mut findings);
     }
@@ -60,7 +61,7 @@ pub fn judge(subject: &Subject, world: &World) -> Explanation {
         expects_role: case.expects_role(),
         service_account: case.account_name.to_owned(),
         credentials,
-        summary: case.summary(credentials, &findings),
+        summary: case.summary(credentials, identity.as_ref(), &findings),
         findings,
         now,
         grant: case.granted(),
@@ -159,10 +160,61 @@ impl<'a> Case<'a> {
             || self.subject.sets_aws_variables()
     }
 
+    fn granted_role(&self) -> Option<&str> {
+        self.grant.as_ref()?.0.role_arn()
+    }
+
+    /// What is named for the ServiceAccount.
+    fn named(&self) -> Named<'_> {
+        let granted = self
+            .grant
+            .as_ref()
+            .filter(|(grant, _)| grant.role_arn().is_some());
+        let usual = self.world.settings.grants.audience.as_str();
+        Named {
+            role: self.granted_role(),
+            audience: granted.map_or(usual, |(grant, _)| grant.audience.as_str()),
+        }
+    }
+
+    /// What its Pods ask STS for: a Pod that was injected for what it was given then, any other for what is granted now,
+    /// or for what somebody wrote into it by hand.
+    fn request(&self, now: Option<&Now>) -> Option<Request> {
+        let granted = self.granted_role();
+        let given = now.filter(|now| now.is_injected()).and_then(|now| {
+            let still = now.roles.iter().find(|role| Some(role.as_str()) == granted);
+            still.or(now.roles.first()).cloned()
+        });
+        let audience = || audience_of(&self.subject.pod).unwrap_or_else(|| self.named().audience.to_owned());
+        match (given, granted) {
+            (Some(role), _) => Some(Request {
+                role,
+                audience: audience(),
+            }),
+            (None, Some(role)) => Some(Request {
+                role: role.to_owned(),
+                audience: self.named().audience.to_owned(),
+            }),
+            (None, None) => Some(Request {
+                role: role_by_hand(&self.subject.pod)?,
+                audience: audience(),
+            }),
+        }
+    }
+
+    /// What STS would say to a request of its Pods.
+    fn ask(&self, request: &Request) -> (Identity, Vec<Finding>) {
+        identity::ask(
+            self.world,
+            request,
+            self.named(),
+            (self.namespace, self.account_name),
+        )
+    }
+
     /// What STS would say.
-    fn identity(&self, findings: &mut Vec<Finding>) -> Option<Identity> {
-        let (grant, _) = self.grant.as_ref()?;
-        let Some(role) = grant.role_arn() else {
+    fn identity(&self, now: Option<&Now>, findings: &mut Vec<Finding>) -> Option<Identity> {
+        if self.grant.is_some() && self.granted_role().is_none() {
             findings.push(Finding::error(
                 "pod-identity-agent",
                 "EKS Pod Identity is chosen, and no agent answers at its address here, so there are no credentials",
@@ -172,8 +224,8 @@ impl<'a> Case<'a> {
                 ),
             ));
             return None;
-        };
-        let (identity, found) = identity::ask(self.world, grant, role, (self.namespace, self.account_name));
+        }
+        let (identity, found) = self.ask(&self.request(now)?);
         findings.extend(found);
         Some(identity)
     }
@@ -209,13 +261,9 @@ impl<'a> Case<'a> {
         })
     }
 
-    fn summary(&self, credentials: Credentials, findings: &[Finding]) -> String {
+    fn summary(&self, credentials: Credentials, identity: Option<&Identity>, findings: &[Finding]) -> String {
         let runs = self.subject.live.is_some();
-        let role = self
-            .grant
-            .as_ref()
-            .and_then(|(grant, _)| grant.role_arn())
-            .unwrap_or_default();
+        let role = identity.map_or("", |identity| identity.role.as_str());
         match credentials {
             Credentials::Yes if runs => format!("it has the credentials of {role}"),
             Credentials::Yes if self.subject.kind == "Pod" => {

@@ -10,8 +10,9 @@ use irsa_emu_core::rules::DeliverySource;
 use serde_json::Value;
 
 use super::Case;
-use crate::explain::findings::Finding;
-use crate::explain::live::Now;
+use crate::explain::findings::{Finding, Level};
+use crate::explain::identity::Request;
+use crate::explain::live::{Now, role_by_hand};
 use crate::explain::world::Registration;
 use crate::explain::{Chosen, ContainerPlan, Planned, Variable};
 
@@ -57,7 +58,15 @@ impl Case<'_> {
         if let Some(reason) = reason {
             let known = |finding: &Finding| finding.id == reason.as_str();
             if !findings.iter().any(known) {
-                findings.extend(self.about().skipped(reason, &self.annotate()));
+                let mut found = self.about().skipped(reason, &self.annotate());
+                // What somebody wrote into it by hand needs no injection.
+                if let Some(found) = &mut found
+                    && self.grant.is_none()
+                    && role_by_hand(pod).is_some()
+                {
+                    found.level = Level::Note;
+                }
+                findings.extend(found);
             }
         }
         findings.extend(
@@ -75,7 +84,7 @@ impl Case<'_> {
         };
         planned.webhook = seen.ok().map(Hook::name);
         if let Some(traced) = traced {
-            self.own_roles(pod, &traced, &mut findings);
+            self.own_roles(pod, now, &traced, &mut findings);
             if seen.is_ok() && reason != Some(SkipReason::AlreadyInjected) {
                 self.fill(&mut planned, &traced);
             }
@@ -169,28 +178,52 @@ impl Case<'_> {
         }
     }
 
-    /// Roles that containers name themselves: STS gives them only what their ServiceAccount grants.
-    fn own_roles(&self, pod: &Value, traced: &Trace, findings: &mut Vec<Finding>) {
-        let granted = self.grant.as_ref().and_then(|(grant, _)| grant.role_arn());
-        let own = Now::read(pod).containers.into_iter().filter(|container| {
-            let keeps =
-                |traced: &&ContainerTrace| traced.name == container.name && traced.fate == Fate::Served;
-            traced.containers.iter().any(|traced| keeps(&traced))
-        });
-        for container in own {
-            let Some(role) = container.role_arn.as_deref() else {
+    /// Roles that containers name themselves: they keep them, and the trust policies of these roles decide.
+    fn own_roles(&self, pod: &Value, now: Option<&Now>, traced: &Trace, findings: &mut Vec<Finding>) {
+        let asked = self.request(now).map(|request| request.role);
+        let known = |role: &str| Some(role) == asked.as_deref() || Some(role) == self.granted_role();
+        let is_served = |name: &str| {
+            let mut served = traced.containers.iter();
+            served.any(|traced| traced.name == name && traced.fate == Fate::Served)
+        };
+        for container in Now::read(pod).containers {
+            let own = container
+                .role_arn
+                .filter(|role| role.starts_with("arn:") && !known(role));
+            let Some(role) = own.filter(|_| is_served(&container.name)) else {
                 continue;
             };
-            // Of a Pod that runs, `compare` tells.
-            if self.subject.live.is_none() && Some(role) != granted && role.starts_with("arn:") {
-                let message = format!(
-                    "container {}: it sets {} to {role}, which its ServiceAccount does not grant: STS refuses it",
-                    container.name,
-                    env::ROLE_ARN
-                );
-                let fix = format!("take {} out of the container's env", env::ROLE_ARN);
-                findings.push(Finding::error("own-role", message, fix));
+            let request = Request {
+                role,
+                audience: self.named().audience.to_owned(),
+            };
+            findings.push(self.own_role(&container.name, &request));
+        }
+    }
+
+    fn own_role(&self, container: &str, request: &Request) -> Finding {
+        let (identity, found) = self.ask(request);
+        let sets = format!(
+            "container {container}: it sets {} to {}, and keeps it",
+            env::ROLE_ARN,
+            request.role
+        );
+        let refusal = found.into_iter().find(|finding| finding.level == Level::Error);
+        match (refusal, identity.trusted) {
+            (Some(refusal), _) => {
+                let leave = || format!("take {} out of the container's env", env::ROLE_ARN);
+                let fix = refusal.fix.filter(|_| refusal.id != "role-invalid");
+                Finding::error(
+                    "own-role",
+                    format!("{sets}: {}", refusal.message),
+                    fix.unwrap_or_else(leave),
+                )
             }
+            (None, Some(_)) => Finding::note("own-role", format!("{sets}; its trust policy lets it in")),
+            (None, None) => Finding::note(
+                "own-role",
+                format!("{sets}; whether its trust policy lets it in is not known"),
+            ),
         }
     }
 }

@@ -186,6 +186,49 @@ pub(crate) fn enforcing_namespaces_refuse_what_nobody_judged(world: &World) -> R
     wait_for_injection(world)
 }
 
+/// Whoever removes the install without `down` knows nothing of the registration, which the webhook writes. It must not go on
+/// to refuse Pods.
+pub(crate) fn registration_goes_with_the_install(world: &World) -> Result<()> {
+    let owner = |world: &World| -> Result<Value> {
+        Ok(world.get(REGISTRATION)?["metadata"]["ownerReferences"].clone())
+    };
+    let cluster_role = world.get(&["clusterrole", "irsa-emu-webhook"])?;
+    let uid = text_at(&cluster_role, "/metadata/uid")?;
+    let owned = || -> Result<()> {
+        let owner = owner(world)?;
+        ensure!(owner[0]["uid"] == uid, "it belongs to {owner}");
+        Ok(())
+    };
+    eventually("the registration belongs to the ClusterRole", 30, owned)?;
+    let patch = json!([{"op": "remove", "path": "/metadata/ownerReferences"}]).to_string();
+    world.kubectl(&[&["patch"], REGISTRATION, &["--type=json", "-p", &patch]].concat())?;
+    eventually("it belongs to the ClusterRole again", 30, owned)?;
+
+    let rendered = world
+        .irsa_emu(&["render", "--emulator-image", &world.emulator_image])?
+        .code(0)?
+        .out;
+    let deleted = world
+        .kubectl_with(
+            &["delete", "--ignore-not-found", "--timeout=120s", "-f", "-"],
+            &rendered,
+        )
+        .and_then(|said| said.code(0));
+    let gone = eventually("the registration is gone", 90, || {
+        let found = world.kubectl(&[&["get", "--ignore-not-found", "-o", "name"], REGISTRATION].concat())?;
+        ensure!(found.trim().is_empty(), "it is there: {found}");
+        Ok(())
+    });
+    let admitted = dry_run(world, &pod("e2e-enforced", "p", "app"));
+    // Whatever came of it, the steps after this one need an install.
+    world.up_with(&[], &[])?.code(0)?;
+    wait_for_injection(world)?;
+    deleted?;
+    gone?;
+    ensure!(!has_identity(&admitted?), "an identity came from nowhere");
+    Ok(())
+}
+
 /// A review that does not come by the registration's path is not looked at.
 pub(crate) fn only_the_api_server_is_answered(world: &World) -> Result<()> {
     let review = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","namespace":"e2e","object":{}}}"#;

@@ -1,7 +1,7 @@
 //! Real AWS: sessions are opened by a signed `AssumeRole` with base credentials that only this process reads.
 //!
-//! Which role a ServiceAccount may have is decided before, by its own annotation; whether the base credentials may
-//! assume it, AWS decides by the role's trust policy. Session names and tags are those of EKS Pod Identity (EKS API
+//! The base credentials are strong, so a ServiceAccount gets only the role that its own annotation or the role table
+//! names. Whether the base credentials may assume it, AWS decides by the role's trust policy. Session names and tags are those of EKS Pod Identity (EKS API
 //! reference, `AssumedRoleUser`; EKS User Guide, "List of session tags added by EKS Pod Identity").
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ use uuid::Uuid;
 use super::super::query::AssumeRole;
 use super::super::response::StsError;
 use super::super::token::Verified;
-use super::{Refusal, Session};
+use super::{Named, Refusal, Session};
 use crate::args::AwsSettings;
 use crate::aws::explain;
 
@@ -72,7 +72,10 @@ impl RealAws {
         &self,
         request: &AssumeRole,
         verified: &Verified,
+        named: &Named,
     ) -> Result<Session, Refusal> {
+        verified.require_audience(&named.audience)?;
+        named.require(&request.role_arn).map_err(Refusal::Denied)?;
         let sts = self.sts().await?;
         let name = session_name(&self.settings.cluster, verified.pod_name(), Uuid::new_v4());
         let tags = self
@@ -94,7 +97,7 @@ impl RealAws {
             .send()
             .await
             .map_err(|error| refusal(&error))?;
-        session(answer, name)
+        session(answer, name, &named.audience)
     }
 
     /// A client that signs with what the Secret holds.
@@ -246,7 +249,7 @@ fn session_tags(cluster: &str, verified: &Verified) -> Vec<Tag> {
         .collect()
 }
 
-fn session(answer: AssumeRoleOutput, name: String) -> Result<Session, Refusal> {
+fn session(answer: AssumeRoleOutput, name: String, audience: &str) -> Result<Session, Refusal> {
     let role_id = answer
         .assumed_role_user()
         .and_then(|user| user.assumed_role_id().split(':').next())
@@ -259,6 +262,7 @@ fn session(answer: AssumeRoleOutput, name: String) -> Result<Session, Refusal> {
         credentials,
         name,
         role_id,
+        audience: audience.to_owned(),
     })
 }
 

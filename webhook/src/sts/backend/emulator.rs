@@ -19,7 +19,7 @@ use super::super::response::{StsError, role_id};
 use super::super::token::Verified;
 use super::providers::Providers;
 use super::roles::Roles;
-use super::{Refusal, Session};
+use super::{Named, Refusal, Session};
 use crate::args::Settings;
 use crate::aws::{Emulator, explain};
 use crate::events::Events;
@@ -64,11 +64,14 @@ impl Emulated {
         &self,
         request: &AssumeRole,
         verified: &Verified,
-        audience: &str,
+        named: &Named,
     ) -> Result<Session, Refusal> {
         let arn = &request.role_arn;
-        self.providers.require(arn, verified, audience).await?;
-        let role = self.roles.find(arn, verified, audience).await?;
+        let audience = self.providers.require(arn, verified, &named.audience).await?;
+        let role = match self.roles.find(arn).await? {
+            Some(role) => role,
+            None => self.roles.make(arn, verified, &audience, named).await?,
+        };
         request.check_duration(role.max_session)?;
         match &role.trust {
             Ok(trust) => self.check_trust(trust, request, verified)?,
@@ -81,6 +84,7 @@ impl Emulated {
             credentials: self.credentials(request).await?,
             name: request.session_name.clone(),
             role_id: role_id(arn),
+            audience,
         })
     }
 

@@ -11,6 +11,7 @@ use aws_sdk_sts::types::Credentials;
 use axum::body::Bytes;
 use axum::http::request::Parts;
 use axum::response::Response;
+use irsa_emu_core::role_arn::RoleArn;
 use kube::Client;
 
 use super::query::AssumeRole;
@@ -31,6 +32,28 @@ pub(super) struct Session {
     pub(super) name: String,
     /// The unique id of its role, `AROA...`.
     pub(super) role_id: String,
+    /// The audience by which the token was taken.
+    pub(super) audience: String,
+}
+
+/// What the ServiceAccount's annotations, or the role table, name for it.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// The role, as it is written.
+    pub(super) role: Option<String>,
+    /// The audience of its Pods' tokens.
+    pub(super) audience: String,
+}
+
+impl Named {
+    /// Insists that this is the role; the reason if it is not.
+    fn require(&self, role: &RoleArn) -> Result<(), String> {
+        match &self.role {
+            Some(named) if *named == role.to_string() => Ok(()),
+            Some(named) => Err(format!("the ServiceAccount's annotation names {named}")),
+            None => Err("the ServiceAccount has no role-arn annotation".to_owned()),
+        }
+    }
 }
 
 /// Why no session was opened.
@@ -66,16 +89,16 @@ impl Backend {
         }
     }
 
-    /// Opens a session of a role that the ServiceAccount's own annotation names.
+    /// Opens a session of a role, if AWS would.
     pub(super) async fn open_session(
         &self,
         request: &AssumeRole,
         verified: &Verified,
-        audience: &str,
+        named: &Named,
     ) -> Result<Session, Refusal> {
         match self {
-            Self::Emulator(emulator) => emulator.open_session(request, verified, audience).await,
-            Self::Aws(aws) => aws.open_session(request, verified).await,
+            Self::Emulator(emulator) => emulator.open_session(request, verified, named).await,
+            Self::Aws(aws) => aws.open_session(request, verified, named).await,
         }
     }
 
@@ -93,4 +116,34 @@ impl Backend {
 fn unavailable(call: &str, error: &(dyn std::error::Error + 'static)) -> StsError {
     tracing::warn!(call, error = explain(error), "the emulator does not answer");
     StsError::unavailable("The emulator's IAM does not answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn real_aws_opens_only_the_role_that_is_named() {
+        let role = RoleArn::parse("arn:aws:iam::123456789012:role/app").unwrap();
+        let named = |role: Option<&str>| Named {
+            role: role.map(str::to_owned),
+            audience: String::new(),
+        };
+        assert!(
+            named(Some("arn:aws:iam::123456789012:role/app"))
+                .require(&role)
+                .is_ok()
+        );
+        for (named, why) in [
+            (
+                named(Some("arn:aws:iam::123456789012:role/other")),
+                "annotation names arn:aws:iam::123456789012:role/other",
+            ),
+            (named(Some("arn:aws:iam::999999999999:role/app")), "999999999999"),
+            (named(None), "no role-arn annotation"),
+        ] {
+            let refused = named.require(&role).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_sdk_iam::Client;
-use irsa_emu_core::oidc_provider::{Lack, OidcProviders, account_of, client_ids_for, speaks_for};
+use irsa_emu_core::oidc_provider::{OidcProviders, Verdict, account_of, client_ids_for, speaks_for};
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::trust_policy::IssuerAlias;
 
@@ -36,40 +36,44 @@ impl Providers {
         }
     }
 
-    /// Whether the role's account has a provider that takes the token.
+    /// The audience by which a provider of the role's account takes the token. `own` is the audience of the tokens that
+    /// the ServiceAccount's Pods get.
     pub(super) async fn require(
         &self,
         role: &RoleArn,
         verified: &Verified,
-        audience: &str,
-    ) -> Result<(), StsError> {
+        own: &str,
+    ) -> Result<String, StsError> {
         let account = account_of(role);
         if let Some(found) = self.seen.get(&account) {
-            match (found.lacks(audience), self.mode) {
-                // The owner was told when it was looked for.
-                (None, _) | (Some(Lack::ClientId), args::Roles::Auto) => return Ok(()),
-                (Some(_), _) => {}
+            match found.judge(&verified.audiences, own, self.mode == args::Roles::Auto) {
+                // Of an audience that is not listed, the owner was told when the providers were looked for.
+                Verdict::Takes(audience) | Verdict::LetsPass(audience) => return Ok(audience.to_owned()),
+                Verdict::Registers(_) | Verdict::NoProvider | Verdict::WrongAudience => {}
             }
         }
         let iam = self.emulator.iam(role.account(), role.partition());
         let found = Arc::new(self.look(&iam, verified.provider()).await?);
-        match (found.lacks(audience), self.mode) {
-            (None, _) => {}
-            (Some(Lack::Provider), args::Roles::Auto) => return register(&iam, verified, audience).await,
-            // LocalStack 4.14 cannot add a client id, so the audience passes, and its owner is told of the difference.
-            (Some(Lack::ClientId), args::Roles::Auto) => self.tell(verified, audience),
-            (Some(Lack::Provider), args::Roles::Strict) => {
+        let audience = match found.judge(&verified.audiences, own, self.mode == args::Roles::Auto) {
+            Verdict::Takes(audience) => audience,
+            Verdict::LetsPass(audience) => {
+                self.tell(verified, audience);
+                audience
+            }
+            Verdict::Registers(audience) => {
+                register(&iam, verified, own).await?;
+                return Ok(audience.to_owned());
+            }
+            Verdict::NoProvider => {
                 return Err(StsError::invalid_token(&format!(
                     "No OpenIDConnect provider found in your account for {}",
                     verified.issuer
                 )));
             }
-            (Some(Lack::ClientId), args::Roles::Strict) => {
-                return Err(StsError::invalid_token("Incorrect token audience"));
-            }
-        }
+            Verdict::WrongAudience => return Err(StsError::invalid_token("Incorrect token audience")),
+        };
         self.seen.remember(account, &found);
-        Ok(())
+        Ok(audience.to_owned())
     }
 
     /// The providers of the cluster's issuer, or of one of its aliases, and what they take.

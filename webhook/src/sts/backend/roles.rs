@@ -10,7 +10,7 @@ use serde_json::json;
 use super::super::response::StsError;
 use super::super::token::Verified;
 use super::recent::Recent;
-use super::{Refusal, unavailable};
+use super::{Named, Refusal, unavailable};
 use crate::args::{self, Settings};
 use crate::aws::Emulator;
 use crate::events::{EventType, Events};
@@ -45,37 +45,47 @@ impl Roles {
         }
     }
 
-    /// The role, made where it does not exist and the install says so.
-    pub(super) async fn find(
-        &self,
-        role: &RoleArn,
-        verified: &Verified,
-        audience: &str,
-    ) -> Result<Arc<FoundRole>, Refusal> {
+    /// The role, if it exists.
+    pub(super) async fn find(&self, role: &RoleArn) -> Result<Option<Arc<FoundRole>>, Refusal> {
         if let Some(found) = self.seen.get(role) {
-            return Ok(found);
+            return Ok(Some(found));
         }
         let iam = self.emulator.iam(role.account(), role.partition());
-        let found = match iam.get_role().role_name(role.name()).send().await {
-            Ok(answer) => read(role, answer.role)?,
+        match iam.get_role().role_name(role.name()).send().await {
+            Ok(answer) => Ok(Some(self.remember(role, read(role, answer.role)?))),
             Err(error)
                 if error
                     .as_service_error()
                     .is_some_and(|e| e.is_no_such_entity_exception()) =>
             {
-                match self.mode {
-                    args::Roles::Auto => self.make(&iam, role, verified, audience).await?,
-                    args::Roles::Strict => return Err(Refusal::Denied("the role does not exist".to_owned())),
-                }
+                Ok(None)
             }
-            Err(error) => return Err(unavailable("GetRole", &error).into()),
-        };
-        let found = Arc::new(found);
-        self.seen.remember(role.clone(), &found);
-        Ok(found)
+            Err(error) => Err(unavailable("GetRole", &error).into()),
+        }
     }
 
-    async fn make(
+    /// Makes a role that does not exist, where the install says so and the ServiceAccount's own annotation or the role
+    /// table names it.
+    pub(super) async fn make(
+        &self,
+        role: &RoleArn,
+        verified: &Verified,
+        audience: &str,
+        named: &Named,
+    ) -> Result<Arc<FoundRole>, Refusal> {
+        may_make(self.mode, role, named).map_err(Refusal::Denied)?;
+        let iam = self.emulator.iam(role.account(), role.partition());
+        let made = self.create(&iam, role, verified, audience).await?;
+        Ok(self.remember(role, made))
+    }
+
+    fn remember(&self, role: &RoleArn, found: FoundRole) -> Arc<FoundRole> {
+        let found = Arc::new(found);
+        self.seen.remember(role.clone(), &found);
+        found
+    }
+
+    async fn create(
         &self,
         iam: &aws_sdk_iam::Client,
         role: &RoleArn,
@@ -118,6 +128,18 @@ impl Roles {
             }
             Err(error) => Err(unavailable("CreateRole", &error).into()),
         }
+    }
+}
+
+/// Whether a role that does not exist is made; the reason if it is not.
+fn may_make(mode: args::Roles, role: &RoleArn, named: &Named) -> Result<(), String> {
+    match mode {
+        args::Roles::Strict => Err("the role does not exist".to_owned()),
+        args::Roles::Auto => named.require(role).map_err(|why| {
+            format!(
+                "the role does not exist, and only a role that is named for the ServiceAccount is made: {why}"
+            )
+        }),
     }
 }
 
@@ -172,6 +194,23 @@ mod tests {
             .assume_role_policy_document(document)
             .build()
             .unwrap()
+    }
+
+    #[test]
+    fn only_a_role_that_is_named_is_made_and_none_where_roles_are_strict() {
+        let wanted = RoleArn::parse("arn:aws:iam::123456789012:role/app").unwrap();
+        let named = |role: Option<&str>| Named {
+            role: role.map(str::to_owned),
+            audience: "sts.amazonaws.com".to_owned(),
+        };
+        let own = named(Some("arn:aws:iam::123456789012:role/app"));
+        assert_eq!(may_make(args::Roles::Auto, &wanted, &own), Ok(()));
+        assert!(may_make(args::Roles::Strict, &wanted, &own).is_err());
+        for other in [None, Some("arn:aws:iam::123456789012:role/other")] {
+            let why = may_make(args::Roles::Auto, &wanted, &named(other)).unwrap_err();
+            assert!(why.starts_with("the role does not exist, and "), "{why}");
+            assert!(why.contains(other.unwrap_or("no role-arn annotation")), "{why}");
+        }
     }
 
     #[test]
