@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMat
 use crate::args::{Cli, ColorMode, ProgressMode, Verb};
 use crate::config::{Choice, Config, Key};
 use crate::error::CliError;
-use crate::manifests::InstallArgs;
+use crate::manifests::{EmulatorArgs, InstallArgs};
 use crate::output::{self, Output};
 use crate::printer::Printer;
 
@@ -202,7 +202,7 @@ pub fn variable_of(arg: &Arg, verbs: &[&str]) -> Option<String> {
 }
 
 fn is_of_install(long: &str) -> bool {
-    let options = InstallArgs::augment_args(Command::new(PREFIX));
+    let options = EmulatorArgs::augment_args(InstallArgs::augment_args(Command::new(PREFIX)));
     options.get_arguments().any(|arg| arg.get_long() == Some(long))
 }
 
@@ -235,6 +235,7 @@ mod tests {
             (&["up"], "host-port", "IRSA_EMU_HOST_PORT"),
             (&["doctor"], "host-port", "IRSA_EMU_HOST_PORT"),
             (&["up"], "issuer-alias", "IRSA_EMU_ISSUER_ALIAS"),
+            (&["render"], "emulator-env", "IRSA_EMU_EMULATOR_ENV"),
             (&["up"], "output", "IRSA_EMU_OUTPUT"),
             (&["recipe", "list"], "output", "IRSA_EMU_OUTPUT"),
             (&["down"], "timeout", "IRSA_EMU_DOWN_TIMEOUT"),

@@ -60,6 +60,13 @@ const KEYS: &[(&str, &str, [&str; 3])] = &[
         ["true", "true", "true"],
     ),
     ("emulator.image", "IRSA_EMU_EMULATOR_IMAGE", ["e:1", "e:2", "e:3"]),
+    ("emulator.env", "IRSA_EMU_EMULATOR_ENV", ["A=1", "A=2", "A=3"]),
+    (
+        "emulator.resources.memory",
+        "IRSA_EMU_EMULATOR_MEMORY",
+        ["1Gi", "2Gi", "3Gi"],
+    ),
+    ("emulator.resources.cpu", "IRSA_EMU_EMULATOR_CPU", ["1", "2", "3"]),
     ("emulator.hostPort", "IRSA_EMU_HOST_PORT", ["1", "2", "3"]),
     (
         "emulator.region",
@@ -107,14 +114,16 @@ fn every_key_follows_variable_then_project_then_user_then_default() {
             "emulator.hostPort" => json!(value.parse::<u16>().expect("a number")),
             "cluster.switchContext" | "aws.sessionTags" => json!(value == "true"),
             "webhook.issuerAliases" => json!([value]),
+            "emulator.env" => json!({"A": value.trim_start_matches("A=")}),
             _ => json!(value),
         };
         let yaml = |value: &str| {
             let value = typed(value);
-            match key.split_once('.') {
-                Some((section, key)) => format!("# here\n{section}:\n  {key}: {value}\n"),
-                None => format!("# here\n\n{key}: {value}\n"),
-            }
+            let path: Vec<&str> = key.split('.').collect();
+            // Always three lines: of those above it, those further up share one.
+            let inner = path[1..].iter().rev();
+            let value = inner.fold(value.to_string(), |value, key| format!("{{{key}: {value}}}"));
+            format!("# here\n\n{}: {value}\n", path[0])
         };
         let context = Context::new();
         let (_, origin) = shown(&context, &[], key);
@@ -156,7 +165,8 @@ fn flags_that_every_verb_has_beat_the_file() {
 #[test]
 fn what_is_shown_is_a_file_again() {
     let context = Context::new();
-    let file = "cluster: {nodeImage: x}\nemulator: {hostPort: 0, accountId: '012345678901'}\nwebhook: {issuerAliases: [eks, a]}\n\
+    let file = "cluster: {nodeImage: x}\nemulator: {hostPort: 0, accountId: '012345678901', env: {DEBUG: '1', X: 'a=b'}, \
+                resources: {memory: 3Gi, cpu: '2'}}\nwebhook: {issuerAliases: [eks, a]}\n\
                 recipes:\n- ./r.yaml\n- {recipe: vault-awskms, set: {account: '012345678901'}}\n";
     context.write("irsa-emu.yaml", file);
     let first = context.run(&["config", "view"]);

@@ -93,6 +93,68 @@ fn an_older_kubernetes_gets_no_native_sidecars_and_real_aws_no_emulator() {
 }
 
 #[test]
+fn the_emulator_has_what_is_asked_for_and_its_token_is_never_printed() {
+    let context = project(&[(
+        "irsa-emu.yaml",
+        "emulator: {env: {DEBUG: 1, PERSISTENCE: true}, resources: {memory: 3Gi, cpu: 2}}\n",
+    )]);
+    let token = [("LOCALSTACK_AUTH_TOKEN", "hunter2-hunter2")];
+    let image = ["--emulator-image", "localstack/localstack:2026.05.0"];
+    let out = context.run_with(&token, &[&["render"], &IMAGES[..], &image].concat());
+    assert_eq!(out.code, Some(0), "{}", out.stderr);
+    let start = out
+        .stdout
+        .find("kind: Deployment\nmetadata:\n  annotations:")
+        .expect("the emulator's");
+    insta::assert_snapshot!("emulator", &out.stdout[start..]);
+    let both = out.stdout.clone() + &out.stderr;
+    assert!(!both.contains("hunter2"), "{both}");
+    assert!(
+        out.stderr.contains("the Secret irsa-emu/irsa-emu-emulator-auth"),
+        "{}",
+        out.stderr
+    );
+    for option in [
+        "LOCALSTACK_AUTH_TOKEN=hunter2-hunter2",
+        "GATEWAY_LISTEN=hunter2:1",
+        "A B=hunter2",
+    ] {
+        for verb in ["render", "up"] {
+            let said = context.run(&[verb, "--emulator-env", option]).fails_with(2);
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+        let viewed = context.run_with(&[("IRSA_EMU_EMULATOR_ENV", option)], &["config", "view"]);
+        let is_secret = option.starts_with("LOCALSTACK_AUTH_TOKEN");
+        assert!(
+            !is_secret || !viewed.stdout.contains("hunter2"),
+            "{}",
+            viewed.stdout
+        );
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_read_is_told_before_anything_is_made() {
+    let context = project(&[("empty", "\n"), ("two", "hunter2 hunter3\n")]);
+    for (file, why) in [
+        ("none", "none cannot be read"),
+        ("empty", "empty holds no token"),
+        ("two", "two holds no token"),
+    ] {
+        let said = context
+            .run(&["up", "--emulator-auth-token-file", file])
+            .fails_with(2);
+        assert!(said.contains(why) && !said.contains("hunter"), "{said}");
+        let next = "next: irsa-emu up --emulator-auth-token-file FILE";
+        assert!(said.contains(next), "{said}");
+    }
+    let given = [("LOCALSTACK_AUTH_TOKEN", "hunter2 hunter3")];
+    let out = context.run_with(&given, &["up"]);
+    assert_eq!(out.code, Some(2), "{}", out.stderr);
+    assert!(!out.stderr.contains("hunter"), "{}", out.stderr);
+}
+
+#[test]
 fn manifests_get_what_the_webhook_gives_their_pods() {
     let context = project(&[("app.yaml", APP)]);
     // Named, because the command otherwise names the image after the sidecar's program of this build.

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::command_line;
 use crate::config::{KEYS, Key, Origin, Shape, json_schema};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
+use crate::manifests::LICENCES;
 use crate::output::OutputArgs;
 
 /// Options of `irsa-emu config`.
@@ -133,7 +134,19 @@ fn value(key: &Key, matches: &ArgMatches, origin: &Origin) -> Value {
         Shape::Number => first.parse::<u64>().map_or(Value::Null, Value::from),
         Shape::Switch => matches.get_flag(key.arg).into(),
         Shape::List => words.into(),
+        Shape::Map => words
+            .iter()
+            .map(|word| shown_variable(word))
+            .collect::<Map<_, _>>()
+            .into(),
     }
+}
+
+/// A variable by its name. What must not be among them is refused by those who use it, and not shown by us.
+fn shown_variable(word: &str) -> (String, Value) {
+    let (name, value) = word.split_once('=').unwrap_or((word, ""));
+    let value = if LICENCES.contains(&name) { "***" } else { value };
+    (name.to_owned(), value.into())
 }
 
 /// Puts a value where its key belongs.

@@ -17,7 +17,7 @@ use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::explain::subject::{self, Kind, Subject};
 use crate::explain::world::World;
 use crate::explain::{Credentials, Explanation, PodLine, gather, judge, live, render, templates};
-use crate::manifests::{InstallArgs, References, Settings};
+use crate::manifests::{EmulatorArgs, InstallArgs, References, Settings};
 use crate::output::OutputArgs;
 use crate::printer::plain;
 
@@ -210,7 +210,9 @@ pub(crate) fn settings(app: &App) -> Result<Settings, CliError> {
     if let Some(why) = install.contradiction() {
         return Err(CliError::because(ExitStatus::Usage, attempted, why).next("irsa-emu config view"));
     }
-    Ok(Settings::of(&install.install(&app.instance, References::default(), true)))
+    let emulator = EmulatorArgs::default();
+    let install = install.install(&app.instance, References::default(), &emulator, true);
+    Ok(Settings::of(&install))
 }
 
 /// Explains with what the cluster and its emulator say; documents precede.

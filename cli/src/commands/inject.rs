@@ -17,7 +17,7 @@ use crate::explain::world::World;
 use crate::explain::{Explanation, subject, templates};
 use crate::images::ImageArgs;
 use crate::inject::{Decision, inject};
-use crate::manifests::{InstallArgs, References, Settings, runs_native_sidecars};
+use crate::manifests::{EmulatorArgs, InstallArgs, References, Settings, runs_native_sidecars};
 use crate::output::OutputArgs;
 use crate::printer::plain;
 
@@ -130,7 +130,11 @@ async fn world(
         ..References::default()
     };
     let native_sidecars = args.kube_version.is_none_or(runs_native_sidecars);
-    let install = args.install.install(&app.instance, images, native_sidecars);
+    // No Pod of an app depends on how the emulator runs.
+    let emulator = EmulatorArgs::default();
+    let install = args
+        .install
+        .install(&app.instance, images, &emulator, native_sidecars);
     let mut world = World::offline(Settings::of(&install));
     for recipe in steps::configured(app).await? {
         world.learn_recipe(&recipe);

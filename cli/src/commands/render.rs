@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::args;
+use crate::checks::needs_licence;
 use crate::documents;
 use crate::error::{Attempt, CliError, ExitStatus};
 use crate::images::ImageArgs;
-use crate::manifests::{Backend, Install, InstallArgs, runs_native_sidecars};
+use crate::manifests::auth_token::{AUTH_TOKEN, AUTH_TOKEN_SECRET};
+use crate::manifests::{Backend, EmulatorArgs, Install, InstallArgs, runs_native_sidecars};
 use crate::output::OutputArgs;
 
 /// Options of `irsa-emu render`.
@@ -23,6 +25,8 @@ pub struct RenderArgs {
     install: InstallArgs,
     #[command(flatten)]
     images: ImageArgs,
+    #[command(flatten)]
+    emulator: EmulatorArgs,
     /// Version of Kubernetes that it is for, such as 1.31 [default: the newest]
     #[arg(long, value_name = "VERSION", value_parser = args::kubernetes_minor)]
     kube_version: Option<u32>,
@@ -41,6 +45,7 @@ pub async fn run(args: RenderArgs, app: &App) -> Result<ExitStatus, CliError> {
     let RenderArgs {
         install,
         images,
+        emulator,
         kube_version,
         output: _,
     } = args;
@@ -48,10 +53,14 @@ pub async fn run(args: RenderArgs, app: &App) -> Result<ExitStatus, CliError> {
     if let Some(why) = install.contradiction() {
         return Err(CliError::because(ExitStatus::Usage, attempted, why).next("irsa-emu render --help"));
     }
+    if let Some(why) = emulator.refused() {
+        return Err(CliError::because(ExitStatus::Usage, attempted, why).next("irsa-emu render --help"));
+    }
     let sources = images.sources().await?;
     let install = install.install(
         &app.instance,
         images.references(&sources),
+        &emulator,
         kube_version.is_none_or(runs_native_sidecars),
     );
     let manifests = install.manifests().attempting(|| attempted.to_owned())?;
@@ -76,12 +85,17 @@ fn needed(install: &Install, app: &App) -> String {
         ..
     } = install;
     let images = match backend {
-        Backend::Emulator { image } => format!("{webhook_image}, {sidecar_image} and {image}"),
+        Backend::Emulator { image, .. } => format!("{webhook_image}, {sidecar_image} and {image}"),
         Backend::Aws { .. } => format!("{webhook_image} and {sidecar_image}"),
     };
     let load = app.command("images load");
     let text = format!("the cluster must have, or be able to pull: {images}\n  next: {load}");
     match backend {
+        Backend::Emulator { image, .. } if needs_licence(image) => {
+            format!(
+                "{text}\nand the Secret {NAMESPACE}/{AUTH_TOKEN_SECRET} with {AUTH_TOKEN}, the licence of the image"
+            )
+        }
         Backend::Emulator { .. } => text,
         Backend::Aws { .. } => {
             format!("{text}\nand the Secret {NAMESPACE}/{AWS_CREDENTIALS_SECRET} with the base credentials")

@@ -33,6 +33,8 @@ pub enum Shape {
     List,
     /// A path, relative to the file that names it.
     Path,
+    /// Strings by name, each `NAME=VALUE` to the flag.
+    Map,
 }
 
 const fn global(path: &'static str, arg: &'static str) -> Key {
@@ -61,6 +63,8 @@ const fn shaped(shape: Shape, key: Key) -> Key {
 const UP: &[&str] = &["up"];
 /// The verbs that say what an install is.
 const INSTALL: &[&str] = &["up", "render", "inject"];
+/// The verbs that say how the emulator runs.
+const EMULATOR: &[&str] = &["up", "render"];
 /// The verbs that have to do with images.
 const IMAGES: &[&str] = &["up", "render", "images list", "images save", "images load"];
 /// The verbs that have to do with the sidecar's image.
@@ -86,6 +90,13 @@ pub const KEYS: &[Key] = &[
     of(INSTALL, "aws.stsEndpoint", "sts_endpoint"),
     shaped(Shape::Switch, of(INSTALL, "aws.sessionTags", "session_tags")),
     of(IMAGES, "emulator.image", "emulator_image"),
+    shaped(Shape::Map, of(EMULATOR, "emulator.env", "emulator_env")),
+    of(EMULATOR, "emulator.resources.memory", "emulator_memory"),
+    of(EMULATOR, "emulator.resources.cpu", "emulator_cpu"),
+    shaped(
+        Shape::Path,
+        of(UP, "emulator.authTokenFile", "emulator_auth_token_file"),
+    ),
     shaped(
         Shape::Number,
         of(&["up", "doctor"], "emulator.hostPort", "host_port"),

@@ -258,6 +258,15 @@ mod tests {
                 "irsa-emu.yaml:1: `Not_A_Name`: expected at most 49 lower-case letters, digits and inner hyphens",
             ),
             (
+                "emulator:\n  env: {LOCALSTACK_AUTH_TOKEN: hunter2}\n",
+                "irsa-emu.yaml:2: LOCALSTACK_AUTH_TOKEN is a secret, and the variables of a container are not: \
+set the variable LOCALSTACK_AUTH_TOKEN where irsa-emu runs, or use --emulator-auth-token-file",
+            ),
+            (
+                "emulator: {resources: {memory: 3GB}}\n",
+                "irsa-emu.yaml:1: `3GB`: expected a quantity of memory such as 3Gi or 1500Mi",
+            ),
+            (
                 "\nemulator: {region: US}\n",
                 "irsa-emu.yaml:2: `US`: expected an AWS region such as us-east-1",
             ),
@@ -320,6 +329,10 @@ mod tests {
         ("aws.stsEndpoint", "http://a", "http://a", "http://b"),
         ("aws.sessionTags", "true", "true", ""),
         ("emulator.image", "ls:1", "ls:1", "ls:2"),
+        ("emulator.env", "{A: 01, B: 'x=y'}", "A=01 B=x=y", "C=1"),
+        ("emulator.resources.memory", "3Gi", "3Gi", "4Gi"),
+        ("emulator.resources.cpu", "2", "2", "500m"),
+        ("emulator.authTokenFile", "token", "token", "other"),
         ("emulator.hostPort", "1", "1", "2"),
         ("emulator.region", "eu-west-1", "eu-west-1", "eu-west-2"),
         (
@@ -346,10 +359,10 @@ mod tests {
     ];
 
     fn yaml(path: &str, value: &str) -> String {
-        match path.split_once('.') {
-            Some((section, key)) => format!("{section}:\n  {key}: {value}\n"),
-            None => format!("{path}: {value}\n"),
-        }
+        let keys: Vec<&str> = path.split('.').collect();
+        let line = |(depth, key): (usize, &&str)| format!("{}{key}:", "  ".repeat(depth));
+        let lines: Vec<String> = keys.iter().enumerate().map(line).collect();
+        format!("{} {value}\n", lines.join("\n"))
     }
 
     /// What a key comes to with a command line: its words and its origin.
@@ -390,7 +403,7 @@ mod tests {
                 .collect();
             let mut config = Config::default();
             config.add(Path::new("project.yaml"), &yaml(path, value)).unwrap();
-            let line = u64::from(path.contains('.')) + 1;
+            let line = path.split('.').count() as u64;
             let from_file = (words.to_string(), Origin::File("project.yaml".into(), line));
             assert_eq!(comes_to(&config, key, &[]), from_file, "{path}");
             let flagged = if other.is_empty() { words } else { other };

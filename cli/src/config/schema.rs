@@ -14,6 +14,7 @@ use serde_saphyr::Spanned;
 use super::keys::{KEYS, Key};
 use crate::args::{self, ColorMode, ProgressMode};
 use crate::commands::up::options::{BaseCredentialsFrom, ClusterFrom};
+use crate::manifests;
 use crate::manifests::options::{self, BackendKind, Delivery, Profile, Roles};
 
 /// A local environment for workloads of EKS: what `irsa-emu up` makes.
@@ -88,12 +89,27 @@ struct Aws {
 struct Emulator {
     /// Its image.
     image: Option<Setting<String>>,
+    /// Variables for its container, by name.
+    env: Option<Setting<Variables>>,
+    resources: Option<Resources>,
+    /// File with the token of LocalStack, relative to this file, in place of the variable `LOCALSTACK_AUTH_TOKEN`.
+    auth_token_file: Option<Setting<String>>,
     /// Port of 127.0.0.1 for it, when a cluster is made; 0 takes any that is free.
     host_port: Option<Setting<u16>>,
     /// AWS region of Pods that set none.
     region: Option<Setting<Region>>,
     /// AWS account that `env` gives to tools of this machine, in place of the oldest Recipe's.
     account_id: Option<Setting<Account>>,
+}
+
+/// What the emulator may use.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Resources {
+    /// Memory, such as 3Gi.
+    memory: Option<Setting<Memory>>,
+    /// CPUs, such as 2 or 500m.
+    cpu: Option<Setting<Cpu>>,
 }
 
 /// The webhook.
@@ -192,12 +208,21 @@ impl Environment {
         }
         if let Some(Emulator {
             image,
+            env,
+            resources,
+            auth_token_file,
             host_port,
             region,
             account_id,
         }) = emulator
         {
             said.add("emulator.image", image.as_ref());
+            said.add("emulator.env", env.as_ref());
+            if let Some(Resources { memory, cpu }) = resources {
+                said.add("emulator.resources.memory", memory.as_ref());
+                said.add("emulator.resources.cpu", cpu.as_ref());
+            }
+            said.add("emulator.authTokenFile", auth_token_file.as_ref());
             said.add("emulator.hostPort", host_port.as_ref());
             said.add("emulator.region", region.as_ref());
             said.add("emulator.accountId", account_id.as_ref());
@@ -310,6 +335,48 @@ impl<T: Words> Words for Vec<T> {
     }
 }
 
+/// Variables by name.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>")]
+struct Variables(BTreeMap<String, String>);
+
+impl TryFrom<BTreeMap<String, String>> for Variables {
+    type Error = String;
+
+    fn try_from(variables: BTreeMap<String, String>) -> Result<Self, String> {
+        match variables.keys().find_map(|name| manifests::refused(name)) {
+            Some(why) => Err(why),
+            None => Ok(Self(variables)),
+        }
+    }
+}
+
+impl JsonSchema for Variables {
+    fn schema_name() -> Cow<'static, str> {
+        "Variables".into()
+    }
+
+    /// A number is taken as it is written, and so is `true`.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+            "additionalProperties": {"type": ["string", "number", "boolean"]}
+        })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+impl Words for Variables {
+    fn words(&self) -> Vec<String> {
+        let pairs = self.0.iter();
+        pairs.map(|(name, value)| format!("{name}={value}")).collect()
+    }
+}
+
 macro_rules! choices {
     ($($name:ident),+) => {
         $(impl Words for $name {
@@ -371,6 +438,10 @@ checked! {
     Account, options::account, "^[0-9]{12}$";
     /// The URL of a service.
     ServiceUrl, options::http_url, "^https?://[^@ ]+$";
+    /// A quantity of memory.
+    Memory, manifests::memory, "^[0-9]+(Ki|Mi|Gi|k|M|G)?$";
+    /// A number of CPUs.
+    Cpu, manifests::cpu, "^[0-9]+(m|\\.[0-9]{1,3})?$";
     /// `eks`, an issuer, or a pattern of issuers.
     IssuerAlias, options::issuer_alias, "^[!-+\\--~]+$";
 }

@@ -1,8 +1,10 @@
 //! Everything that irsa-emu has in a cluster, as typed objects applied by the server.
 
 mod apply;
+pub mod auth_token;
 pub mod base_credentials;
 mod emulator;
+mod emulator_args;
 pub(crate) mod options;
 mod pod;
 mod rbac;
@@ -21,6 +23,8 @@ use kube::CustomResourceExt;
 use kube::api::ObjectMeta;
 
 pub use apply::{Applied, ApplyError, Manifest, apply, foresee};
+pub use emulator_args::EmulatorArgs;
+pub(crate) use emulator_args::{LICENCES, cpu, memory, refused};
 pub use options::{InstallArgs, References};
 pub use settings::Settings;
 
@@ -51,6 +55,10 @@ pub enum Backend {
     Emulator {
         /// Its image.
         image: String,
+        /// How it runs.
+        options: EmulatorArgs,
+        /// What its token is known by, if it has one.
+        token: Option<String>,
     },
     /// Real AWS.
     Aws {
@@ -99,10 +107,24 @@ impl Install {
         ];
         manifests.extend(rbac::manifests(self)?);
         manifests.extend(webhook::manifests(self)?);
-        if let Backend::Emulator { image } = &self.backend {
-            manifests.extend(emulator::manifests(self, image)?);
+        if let Backend::Emulator {
+            image,
+            options,
+            token,
+        } = &self.backend
+        {
+            manifests.extend(emulator::manifests(self, image, options, token.as_deref())?);
         }
         Ok(manifests)
+    }
+
+    /// The same, whose emulator has a token that is known by this.
+    #[must_use]
+    pub fn with_token(mut self, mark: Option<String>) -> Self {
+        if let Backend::Emulator { token, .. } = &mut self.backend {
+            *token = mark;
+        }
+        self
     }
 
     fn namespace(&self) -> Namespace {
@@ -175,6 +197,8 @@ pub(crate) mod tests {
             sidecar_image: "irsa-emu.dev/irsa-emu-creds-injector:0.1.0-111111111111".into(),
             backend: Backend::Emulator {
                 image: "localstack/localstack:4.14.0".into(),
+                options: EmulatorArgs::default(),
+                token: None,
             },
             region: "us-east-1".into(),
             default_delivery: "web-identity".into(),
@@ -191,7 +215,7 @@ pub(crate) mod tests {
         objects_of(&install())
     }
 
-    fn objects_of(install: &Install) -> Vec<Value> {
+    pub(crate) fn objects_of(install: &Install) -> Vec<Value> {
         install
             .manifests()
             .unwrap()

@@ -5,7 +5,7 @@ use irsa_emu_core::contract::DEFAULT_REGION;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Backend, Install};
+use super::{Backend, EmulatorArgs, Install};
 
 /// What an install is.
 #[derive(Debug, Clone, Args)]
@@ -67,10 +67,12 @@ impl InstallArgs {
 
     /// What the credentials of Pods are good for.
     #[must_use]
-    pub fn backend(&self, emulator_image: &str) -> Backend {
+    pub fn backend(&self, emulator_image: &str, emulator: &EmulatorArgs) -> Backend {
         match self.backend {
             BackendKind::Emulator => Backend::Emulator {
                 image: emulator_image.to_owned(),
+                options: emulator.clone(),
+                token: None,
             },
             BackendKind::Aws => Backend::Aws {
                 sts_endpoint: self.sts_endpoint.clone(),
@@ -81,8 +83,14 @@ impl InstallArgs {
 
     /// The install, for a cluster that runs native sidecars or does not.
     #[must_use]
-    pub fn install(&self, instance: &str, images: References, native_sidecars: bool) -> Install {
-        let backend = self.backend(&images.emulator);
+    pub fn install(
+        &self,
+        instance: &str,
+        images: References,
+        emulator: &EmulatorArgs,
+        native_sidecars: bool,
+    ) -> Install {
+        let backend = self.backend(&images.emulator, emulator);
         Install {
             instance: instance.to_owned(),
             webhook_image: images.webhook,

@@ -168,8 +168,12 @@ pub(super) fn http_probe(path: &str, port: u16, period_seconds: i32, failure_thr
     }
 }
 
+pub(super) fn quantity(text: &str) -> Quantity {
+    Quantity(text.to_owned())
+}
+
 pub(super) fn resources(cpu: &str, memory: &str, memory_limit: &str) -> ResourceRequirements {
-    let entry = |name: &str, value: &str| (name.to_owned(), Quantity(value.to_owned()));
+    let entry = |name: &str, value: &str| (name.to_owned(), quantity(value));
     ResourceRequirements {
         requests: Some(BTreeMap::from([entry("cpu", cpu), entry("memory", memory)])),
         limits: Some(BTreeMap::from([entry("memory", memory_limit)])),

@@ -4,7 +4,7 @@ use irsa_emu_core::contract::{EMULATOR, INSTANCE_LABEL, NAMESPACE, WEBHOOK_CONFI
 use irsa_emu_core::recipe::Recipe;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams};
@@ -12,6 +12,7 @@ use kube::{Api, Client, CustomResourceExt, Resource};
 use tokio::time::Instant;
 
 use crate::cluster::ready::POLL;
+use crate::manifests::auth_token::AUTH_TOKEN_SECRET;
 use crate::progress::Progress;
 
 /// An object that belongs to an install.
@@ -168,7 +169,7 @@ async fn owned(client: &Client, instance: &str) -> Result<Vec<Owned>, kube::Erro
 
 /// Takes the emulator of an install away; answers of how many objects it was made.
 pub async fn emulator(client: &Client, instance: &str) -> Result<usize, kube::Error> {
-    let (deployments, services) = tokio::try_join!(
+    let (deployments, services, secrets) = tokio::try_join!(
         delete_own(
             Api::<Deployment>::namespaced(client.clone(), NAMESPACE),
             EMULATOR,
@@ -179,8 +180,13 @@ pub async fn emulator(client: &Client, instance: &str) -> Result<usize, kube::Er
             EMULATOR,
             instance
         ),
+        delete_own(
+            Api::<Secret>::namespaced(client.clone(), NAMESPACE),
+            AUTH_TOKEN_SECRET,
+            instance
+        ),
     )?;
-    Ok(deployments + services)
+    Ok(deployments + services + secrets)
 }
 
 /// Deletes an object if it belongs to the install.

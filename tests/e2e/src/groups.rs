@@ -4,13 +4,13 @@ use crate::runner::{Group, Install, Order};
 use crate::world::World;
 use crate::{
     admission, churn, clusters, doctor, explain, faults, host_port, hostile, identity, laptop, leader,
-    lifecycle, memory, real_aws, restart, sdks, sts, vault,
+    lifecycle, memory, real_aws, restart, sdks, services, sts, vault,
 };
 
 const NOTHING: fn(&World) -> anyhow::Result<()> = |_| Ok(());
 
 /// Every group, in the order in which a whole run has them.
-pub(crate) const ALL: [Group; 17] = [
+pub(crate) const ALL: [Group; 18] = [
     Group {
         name: "refusals",
         install: Install::Untouched,
@@ -226,6 +226,22 @@ pub(crate) const ALL: [Group; 17] = [
             (
                 "calls_outlive_a_restart_of_the_emulator",
                 churn::emulator_restarts,
+            ),
+        ],
+    },
+    Group {
+        name: "services",
+        install: Install::Needed,
+        prepare: identity::prepare,
+        order: Order::Any,
+        steps: &[
+            (
+                "a_pod_with_a_role_uses_many_services",
+                services::pods_use_many_services,
+            ),
+            (
+                "the_emulator_runs_as_up_was_told",
+                services::emulator_runs_as_told,
             ),
         ],
     },

@@ -24,6 +24,7 @@ mod real_aws;
 mod restart;
 mod runner;
 mod sdks;
+mod services;
 mod sts;
 mod vault;
 mod world;

@@ -41,7 +41,12 @@ impl<'a> Probe<'a> {
 
     /// What it printed. The Job must complete.
     pub(crate) fn answer(&self, world: &World) -> Result<Value> {
-        eventually(&format!("the Job {} completes", self.name), 90, || {
+        self.answer_within(world, 90)
+    }
+
+    /// What it printed. The Job must complete within so many seconds.
+    pub(crate) fn answer_within(&self, world: &World, seconds: u64) -> Result<Value> {
+        eventually(&format!("the Job {} completes", self.name), seconds, || {
             let job = world.get(&["job", "-n", "e2e", self.name])?;
             ensure!(job["status"]["succeeded"] == 1, "{}", job["status"]);
             Ok(())

@@ -22,7 +22,7 @@ pub(crate) const CONTEXT: &str = "kind-irsa-emu-e2e";
 /// Where the ports of this run are looked for: below those that the kernel gives to outgoing connections.
 const PORTS: std::ops::Range<u16> = 14_500..15_500;
 /// What a developer has set for other installs and for AWS itself must not decide what is tested.
-const FOREIGN: [&str; 4] = ["AWS_", "IRSA_EMU_", "HELM_", "KIND_"];
+const FOREIGN: [&str; 5] = ["AWS_", "IRSA_EMU_", "HELM_", "KIND_", "LOCALSTACK_"];
 
 /// The test's surroundings.
 pub(crate) struct World {

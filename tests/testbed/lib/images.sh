@@ -25,8 +25,9 @@ build_images() {
     -- make_python_tree python3,python3-pip,ca-certificates,busybox-static
   step python/base "about 15 s" "work/python-base/bin/busybox image:$python_base_image" "$(stamp python-tree)" "$(declare -f strip_tree)" \
     -- make_python_base
-  step localstack "about 1 min" "image:$built_localstack_image" "$(stamp python-tree)" "$(stamp python-base)" "$testbed/localstack" "$(declare -f venv)" \
-    -- make_localstack
+  step aws-sdk/tree "about 1 min" work/sdk-tree/usr/bin/node "$python_suite" "$(declare -f debian_tree)" \
+    -- make_sdk_tree "$java_package,nodejs,ca-certificates"
+  build_localstack
   step vault/program "about 4 min cold" out/vault "$vault_version" "$go_version" "$testbed/vault/storage.go" -- build_vault "${vault_modules[@]}"
   step vault/image "about 10 s" "image:$built_vault_image" "$(stamp vault-program)" "$(stamp python-base)" "$testbed/vault" -- make_vault_image
   [[ $1 == all ]] || return 0

@@ -35,21 +35,6 @@ venv() {
     --cert /var/tmp/build-ca.crt --no-cache-dir --disable-pip-version-check --quiet "$@" -r /var/tmp/requirements.txt
 }
 
-make_localstack() {
-  local context=$cache/work/localstack models name
-  venv localstack "$testbed/localstack/requirements.txt" --no-compile
-  # Most of its size is service descriptions for services that are not switched on.
-  for models in "$cache"/work/python-tree/opt/localstack/lib/python3*/site-packages/botocore/data/*/; do
-    name=$(basename "$models")
-    grep -qxF "$name" "$testbed/localstack/services-kept" || rm -rf "$models"
-  done
-  rm -rf "$context"
-  mkdir -p "$context"
-  cp "$testbed/localstack/Dockerfile" "$context/"
-  mv "$cache/work/python-tree/opt/localstack" "$context/"
-  docker build -q --build-arg BASE="$python_base_image" -t "$built_localstack_image" "$context"
-}
-
 make_aws_sdk_python() {
   local context=$cache/work/aws-sdk-python
   venv aws-sdk "$testbed/aws-sdk-python/requirements.txt"

@@ -107,13 +107,9 @@ static_sdks() {
 }
 
 build_sdks() {
-  need npm npm
-  need mvn maven
   static_sdks
   step aws-sdk-cli "about 30 s" "image:testbed/aws-sdk-cli:$aws_sdk_tag" "$(stamp python-tree)" "$(stamp python-base)" "$testbed/aws-sdk-cli" \
     "$(declare -f venv)" -- make_aws_sdk_cli
-  step aws-sdk/tree "about 1 min" work/sdk-tree/usr/bin/node "$python_suite" "$(declare -f debian_tree)" \
-    -- make_sdk_tree "$java_package,nodejs,ca-certificates"
   step aws-sdk-js "about 15 s" "image:testbed/aws-sdk-js:$aws_sdk_tag" "$(stamp aws-sdk-tree)" "$testbed/aws-sdk-js" \
     "$(declare -f copy_with_libraries)" -- make_aws_sdk_js
   step aws-sdk-java "about 30 s" "image:testbed/aws-sdk-java:$aws_sdk_tag" "$(stamp aws-sdk-tree)" "$testbed/aws-sdk-java" \

@@ -4,6 +4,8 @@
 
 kubernetes_version=v1.34.4
 localstack_version=4.14.0
+# What LocalStack of this version asks for.
+kinesis_local_version=0.5.2
 vault_version=1.21.0
 kind_version=v0.33.0
 helm_version=v3.19.0

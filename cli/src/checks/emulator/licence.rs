@@ -2,16 +2,17 @@
 
 use irsa_emu_core::contract::{DEFAULT_EMULATOR_IMAGE, EMULATOR, NAMESPACE};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::EnvVar;
 
 use crate::checks::engine::{Trouble, Verdict, fine, nothing};
 use crate::checks::{Surroundings, image};
+use crate::manifests::LICENCES;
+use crate::manifests::auth_token::{self, AUTH_TOKEN, AUTH_TOKEN_SECRET};
 
 /// The first release of LocalStack that does not start without a licence.
 const LICENSED_SINCE: (u32, u32) = (2026, 3);
 /// Tags that move to the newest release.
 const MOVING: [&str; 3] = ["latest", "stable", "dev"];
-/// Variables of the container that hold a licence.
-const TOKENS: [&str; 2] = ["LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY"];
 
 pub(super) async fn covered(s: &Surroundings<'_>) -> Verdict {
     if s.is_real_aws().await? {
@@ -24,11 +25,12 @@ pub(super) async fn covered(s: &Surroundings<'_>) -> Verdict {
         .as_ref()
         .and_then(|status| status.available_replicas)
         > Some(0);
-    if runs || has_token(&deployment) || !needs_licence(&image) {
+    if runs || !needs_licence(&image) || has_token(s, &deployment).await? {
         return fine(image);
     }
     let message = format!(
-        "the image {image} does not start without a licence (LocalStack's exit code 55), and has none"
+        "the image {image} does not start without a licence (LocalStack's exit code 55), and has none: \
+there is no {AUTH_TOKEN} in the Secret {NAMESPACE}/{AUTH_TOKEN_SECRET}"
     );
     let fix = format!(
         "{} --emulator-image {DEFAULT_EMULATOR_IMAGE}",
@@ -37,7 +39,26 @@ pub(super) async fn covered(s: &Surroundings<'_>) -> Verdict {
     Err(Trouble::new(message, fix).about(format!("Deployment {NAMESPACE}/{EMULATOR}")))
 }
 
-fn has_token(deployment: &Deployment) -> bool {
+async fn has_token(s: &Surroundings<'_>, deployment: &Deployment) -> Result<bool, Trouble> {
+    let variables = licences(deployment);
+    if variables.iter().any(|variable| is_written(variable)) {
+        return Ok(true);
+    }
+    if !variables.iter().any(|variable| reads_secret(variable)) {
+        return Ok(false);
+    }
+    let kept = auth_token::kept(&s.client().await?).await;
+    kept.map(|mark| mark.is_some()).map_err(|error| {
+        let fix = s.kubectl(&format!("-n {NAMESPACE} get secret {AUTH_TOKEN_SECRET}"));
+        Trouble::new(
+            format!("the Secret {AUTH_TOKEN_SECRET} cannot be read: {error}"),
+            fix,
+        )
+    })
+}
+
+/// The variables that may hold a licence.
+fn licences(deployment: &Deployment) -> Vec<&EnvVar> {
     let template = deployment
         .spec
         .as_ref()
@@ -45,7 +66,20 @@ fn has_token(deployment: &Deployment) -> bool {
     let containers = template.into_iter().flat_map(|template| &template.containers);
     containers
         .flat_map(|container| container.env.iter().flatten())
-        .any(|variable| TOKENS.contains(&variable.name.as_str()))
+        .filter(|variable| LICENCES.contains(&variable.name.as_str()))
+        .collect()
+}
+
+/// Whether somebody wrote it into the Deployment.
+fn is_written(variable: &EnvVar) -> bool {
+    variable.value.as_ref().is_some_and(|value| !value.is_empty())
+}
+
+/// Whether it comes from the Secret that `up` writes.
+fn reads_secret(variable: &EnvVar) -> bool {
+    let from = variable.value_from.as_ref();
+    let secret = from.and_then(|from| from.secret_key_ref.as_ref());
+    secret.is_some_and(|secret| secret.name == AUTH_TOKEN_SECRET)
 }
 
 /// Whether an image of LocalStack's is, by its name, one that does not start without a licence.
@@ -101,14 +135,24 @@ mod tests {
 
     #[test]
     fn a_licence_is_a_variable_of_the_container() {
-        let with = |name: &str| -> Deployment {
-            serde_json::from_value(serde_json::json!({
-                "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "c", "env": [{"name": name}]}]}}}
+        let found = |variable: serde_json::Value| -> Vec<(bool, bool)> {
+            let deployment: Deployment = serde_json::from_value(serde_json::json!({
+                "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "c", "env": [variable]}]}}}
             }))
-            .unwrap()
+            .unwrap();
+            let found = licences(&deployment);
+            found
+                .into_iter()
+                .map(|found| (is_written(found), reads_secret(found)))
+                .collect()
         };
-        assert!(has_token(&with("LOCALSTACK_AUTH_TOKEN")));
-        assert!(!has_token(&with("SERVICES")));
-        assert!(!has_token(&Deployment::default()));
+        let from = |secret: &str| serde_json::json!({"name": AUTH_TOKEN, "valueFrom": {"secretKeyRef": {"name": secret, "key": AUTH_TOKEN}}});
+        let written = |name: &str, value: &str| serde_json::json!({"name": name, "value": value});
+        assert_eq!(found(written(AUTH_TOKEN, "x")), [(true, false)]);
+        assert_eq!(found(written("LOCALSTACK_API_KEY", "x")), [(true, false)]);
+        assert_eq!(found(written(AUTH_TOKEN, "")), [(false, false)]);
+        assert_eq!(found(from(AUTH_TOKEN_SECRET)), [(false, true)]);
+        assert_eq!(found(from("another")), [(false, false)]);
+        assert_eq!(found(written("SERVICES", "")), []);
     }
 }

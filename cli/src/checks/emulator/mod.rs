@@ -12,10 +12,12 @@ pub(crate) use self::licence::needs_licence;
 use super::aws::get;
 use super::engine::{Check, Phase, Severity, Trouble, Verdict, fine};
 use super::{Remedy, Surroundings};
-use crate::manifests::rollout;
+use crate::manifests::{EmulatorArgs, rollout};
 
 /// Services that irsa-emu cannot do without.
 const SERVICES: [&str; 3] = ["sts", "iam", "kms"];
+/// LocalStack's variable for a list of those that it starts.
+const LIST: &str = "SERVICES";
 
 pub(super) fn checks<'x>() -> Vec<Check<Surroundings<'x>>> {
     vec![
@@ -105,8 +107,30 @@ async fn services(s: &Surroundings<'_>) -> Verdict {
         return fine(format!("{}; LocalStack {version}", SERVICES.join(", ")));
     }
     let message = format!("not available: {}", lacking.join(", "));
-    let trouble = Trouble::new(message, s.app.command("up")).about(format!("Service {NAMESPACE}/{EMULATOR}"));
-    Err(trouble.mended_by(Remedy::Up))
+    let about = format!("Service {NAMESPACE}/{EMULATOR}");
+    let options = EmulatorArgs::of(&s.deployment(EMULATOR).await?);
+    if let Some((_, list)) = options.emulator_env.iter().find(|(name, _)| name == LIST) {
+        // `up` would write the same list again.
+        let whole = format!("--emulator-env {LIST}={}", completed(list));
+        let message = format!("{message}: {LIST} is {list}");
+        return Err(Trouble::new(message, format!("{} {whole}", s.app.command("up"))).about(about));
+    }
+    Err(Trouble::new(message, s.app.command("up"))
+        .about(about)
+        .mended_by(Remedy::Up))
+}
+
+/// A list of services, with those that irsa-emu cannot do without.
+fn completed(list: &str) -> String {
+    let mut all: Vec<&str> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
+    let lacking = SERVICES.into_iter().filter(|name| !all.contains(name));
+    let lacking: Vec<&str> = lacking.collect();
+    all.extend(lacking);
+    all.join(",")
 }
 
 fn lacking(health: &Value) -> Vec<String> {
@@ -129,6 +153,12 @@ fn lacking(health: &Value) -> Vec<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_list_of_services_is_completed_with_those_that_are_needed() {
+        assert_eq!(completed("s3, iam,,"), "s3,iam,sts,kms");
+        assert_eq!(completed("sts,iam,kms"), "sts,iam,kms");
+    }
 
     #[test]
     fn a_service_that_does_not_run_is_named_with_its_state() {

@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::checks::image;
 use crate::error::{Attempt, CliError, ExitStatus};
 use crate::images::ImageArgs;
-use crate::manifests::InstallArgs;
 use crate::manifests::settings::argument;
+use crate::manifests::{EmulatorArgs, InstallArgs};
 
 /// Images of ours that `up` makes by itself.
 const MADE_HERE: &str = "irsa-emu.dev/";
@@ -39,7 +39,8 @@ pub async fn again(app: &App) -> Result<(), CliError> {
 
 /// The words of a command line that keeps the settings of an install. What is not there gets its default.
 fn words(webhook: Option<&Deployment>, emulator: Option<&Deployment>) -> Vec<String> {
-    let kept = ImageArgs::augment_args(InstallArgs::augment_args(Command::new("up")));
+    let kept = InstallArgs::augment_args(Command::new("up"));
+    let kept = EmulatorArgs::augment_args(ImageArgs::augment_args(kept));
     let words = kept.get_arguments().filter_map(|option| {
         let name = option.get_long()?;
         let values = values(name, webhook, emulator).into_iter();
@@ -50,8 +51,16 @@ fn words(webhook: Option<&Deployment>, emulator: Option<&Deployment>) -> Vec<Str
 
 /// The values that an option must have had for the install to be as it is.
 fn values(option: &str, webhook: Option<&Deployment>, emulator: Option<&Deployment>) -> Vec<String> {
-    if option == "emulator-image" {
-        return emulator.and_then(image).into_iter().collect();
+    let run = || emulator.map(EmulatorArgs::of).unwrap_or_default();
+    match option {
+        "emulator-image" => return emulator.and_then(image).into_iter().collect(),
+        "emulator-memory" => return run().emulator_memory.into_iter().collect(),
+        "emulator-cpu" => return run().emulator_cpu.into_iter().collect(),
+        "emulator-env" => {
+            let pairs = run().emulator_env.into_iter();
+            return pairs.map(|(name, value)| format!("{name}={value}")).collect();
+        }
+        _ => {}
     }
     let Some(webhook) = webhook else {
         return Vec::new();
@@ -99,6 +108,10 @@ mod tests {
             "--issuer-alias=oidc.example.net/id/*",
             "--compose-role-arn=123456789012",
             "--emulator-image=localstack/localstack:4.13.0",
+            "--emulator-env=DEBUG=1",
+            "--emulator-env=LOCALSTACK_HOST=a$(b)$$=c",
+            "--emulator-memory=3Gi",
+            "--emulator-cpu=2",
             "--webhook-image=registry.test/webhook:2",
             "--sidecar-image=registry.test/sidecar:2",
         ],
@@ -109,7 +122,7 @@ mod tests {
         ],
     ];
     /// Options that make no install another one: the cluster, what one run does, and where its files are.
-    const OF_ONE_RUN: [&str; 19] = [
+    const OF_ONE_RUN: [&str; 20] = [
         "cluster",
         "recreate",
         "dry-run",
@@ -118,6 +131,7 @@ mod tests {
         "node-image",
         "cluster-config",
         "base-credentials",
+        "emulator-auth-token-file",
         "images",
         "webhook-binary",
         "sidecar-binary",
@@ -144,8 +158,8 @@ mod tests {
             sidecar: images.sidecar_image.unwrap_or_else(|| made("sidecar")),
             emulator: images.emulator_image,
         };
-        let manifests = up.install.install("irsa-emu", references, true).manifests();
-        let manifests = manifests.unwrap();
+        let install = up.install.install("irsa-emu", references, &up.emulator, true);
+        let manifests = install.manifests().unwrap();
         [WEBHOOK, EMULATOR].map(|name| {
             let title = format!("Deployment {name}");
             let mut manifests = manifests.iter();
@@ -161,7 +175,7 @@ mod tests {
             let told = parse(told);
             let [webhook, emulator] = deployments(&told);
             let again = parse(&words(webhook.as_ref(), emulator.as_ref()));
-            let options = |up: &UpArgs| format!("{:#?}\n{:#?}", up.install, up.images);
+            let options = |up: &UpArgs| format!("{:#?}\n{:#?}\n{:#?}", up.install, up.images, up.emulator);
             assert_eq!(options(&again), options(&told));
         }
     }

@@ -47,7 +47,9 @@ impl Up<'_> {
     }
 
     pub(super) fn backend(&self) -> Backend {
-        self.args.install.backend(&self.images.emulator_image)
+        self.args
+            .install
+            .backend(&self.images.emulator_image, &self.args.emulator)
     }
 
     /// What backend `aws` needs beside the objects that every install has. Answers how much was changed.

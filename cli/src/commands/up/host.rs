@@ -6,6 +6,7 @@ use super::Up;
 use crate::checks::engine::{self, Check, Mark};
 use crate::checks::{self, Scope, Surroundings, needs_licence};
 use crate::manifests::Backend;
+use crate::manifests::auth_token::AUTH_TOKEN;
 
 /// Those of the phase `host` that tell what a failing cluster would not; the others `up` asks in its own way.
 const ASKED: [&str; 4] = ["host-cgroup", "host-image-store", "host-resources", "host-proxy"];
@@ -28,12 +29,15 @@ impl Up<'_> {
     }
 
     /// Warns of an emulator that will probably not start.
-    pub(super) fn mind_licence(&self) {
-        if let Backend::Emulator { image } = self.backend()
-            && needs_licence(&image)
+    pub(super) fn mind_licence(&self, backend: &Backend) {
+        if let Backend::Emulator {
+            image, token: None, ..
+        } = backend
+            && needs_licence(image)
         {
             self.app.progress.warn(&format!(
-                "the image {image} may not start without a licence; the last release that needs none is {DEFAULT_EMULATOR_IMAGE}"
+                "the image {image} may not start without a licence, which {AUTH_TOKEN} would give it; \
+the last release that needs none is {DEFAULT_EMULATOR_IMAGE}"
             ));
         }
     }

@@ -44,7 +44,7 @@ impl Up<'_> {
                 count += usize::from(loaded == Loaded::Now);
             }
         }
-        if let Backend::Emulator { image } = &self.backend() {
+        if let Backend::Emulator { image, .. } = &self.backend() {
             let fetch = if place.is_own {
                 Fetch::Docker
             } else {
@@ -66,10 +66,12 @@ impl Up<'_> {
     ) -> Install {
         let native_sidecars = cluster.is_none_or(|cluster| runs_native_sidecars(cluster.minor_version));
         let references = self.images.references(sources);
-        let install = self
-            .args
-            .install
-            .install(&self.app.instance, references, native_sidecars);
+        let install = self.args.install.install(
+            &self.app.instance,
+            references,
+            &self.args.emulator,
+            native_sidecars,
+        );
         Install {
             host_endpoint: match self.args.install.backend {
                 BackendKind::Emulator => host_port.map(host_endpoint),
@@ -88,7 +90,12 @@ impl Up<'_> {
         let app = self.app;
         app.progress.step("applying irsa-emu");
         self.note_what_is_there(&place.cluster).await?;
-        let install = self.install(&place.sources, Some(&place.cluster), place.host_port);
+        let install = self
+            .install(&place.sources, Some(&place.cluster), place.host_port)
+            .with_token(self.token_mark(&place.cluster).await?);
+        if !matches!(self.made(), Made::Cluster(_)) {
+            self.mind_licence(&install.backend);
+        }
         let attempted = || {
             format!(
                 "applying irsa-emu to the cluster of context `{}`",
@@ -96,7 +103,7 @@ impl Up<'_> {
             )
         };
         let mut changes = 0;
-        for manifest in install.manifests().attempting(attempted)? {
+        for manifest in self.manifests(&install).attempting(attempted)? {
             let applied = manifests::apply(&place.cluster.client, &manifest)
                 .await
                 .attempting(attempted)?;

@@ -4,6 +4,7 @@ mod again;
 mod backend;
 mod choose;
 mod create;
+mod emulator;
 mod finish;
 mod host;
 mod install;
@@ -27,6 +28,7 @@ use crate::cluster::kubeconfig::switch_to;
 use crate::cluster::target::Cluster;
 use crate::error::{Attempt, CliError, ExitStatus};
 use crate::images::{self, Bundle, ImageArgs};
+use crate::manifests::auth_token::AuthToken;
 use crate::manifests::options::BackendKind;
 use crate::progress::seconds;
 
@@ -91,6 +93,8 @@ struct Up<'a> {
     /// The images, where a bundle was given those of the bundle.
     images: ImageArgs,
     bundle: Option<Bundle>,
+    /// The emulator's token, where one comes from here.
+    token: Option<AuthToken>,
     app: &'a App,
     since: Instant,
     made: Mutex<Made>,
@@ -99,9 +103,11 @@ struct Up<'a> {
 impl<'a> Up<'a> {
     fn new(args: &'a UpArgs, app: &'a App) -> Result<Self, CliError> {
         let (bundle, images) = images(args)?;
+        let token = emulator::token(args, app)?;
         Ok(Self {
             images,
             bundle,
+            token,
             args,
             app,
             since: Instant::now(),

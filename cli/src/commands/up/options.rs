@@ -11,7 +11,7 @@ use crate::args;
 use crate::cluster::Family;
 use crate::cluster::choice::Asked;
 use crate::images::ImageArgs;
-use crate::manifests::InstallArgs;
+use crate::manifests::{EmulatorArgs, InstallArgs};
 use crate::output::OutputArgs;
 
 /// Options of `irsa-emu up`.
@@ -50,6 +50,11 @@ pub struct UpArgs {
     pub(super) bundle: Option<PathBuf>,
     #[command(flatten)]
     pub(super) images: ImageArgs,
+    #[command(flatten)]
+    pub(super) emulator: EmulatorArgs,
+    /// File with the token of LocalStack, in place of the variable LOCALSTACK_AUTH_TOKEN; a Secret keeps it
+    #[arg(long, value_name = "FILE")]
+    pub(super) emulator_auth_token_file: Option<PathBuf>,
     /// Port of 127.0.0.1 that leads to the emulator; 0 takes any that is free [default: 4566]
     #[arg(long, value_name = "PORT")]
     pub(super) host_port: Option<u16>,

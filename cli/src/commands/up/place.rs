@@ -28,7 +28,6 @@ pub(super) struct Place {
 impl Up<'_> {
     pub(super) async fn place(&self) -> Result<Place, CliError> {
         let provider = self.provider().await?;
-        self.mind_licence();
         if provider.is_own() {
             self.own_cluster(provider.as_ref()).await
         } else {
@@ -75,6 +74,7 @@ impl Up<'_> {
         match port {
             Some(port) => {
                 self.mind_host().await;
+                self.mind_licence(&self.backend());
                 self.create(provider, port, config.as_ref()).await?;
             }
             None => self.reuse(provider, &docker, &found).await?,

@@ -10,6 +10,7 @@ use crate::cluster::target::{Cluster, require_safe};
 use crate::docker::{Docker, Node};
 use crate::error::{Attempt, CliError, ExitStatus};
 use crate::images::{self, Sources};
+use crate::manifests::auth_token::AuthToken;
 use crate::manifests::{self, Applied, Backend};
 
 /// What would be done.
@@ -114,8 +115,13 @@ impl Up<'_> {
         for reference in self.references(sources) {
             plan.add("load", reference);
         }
-        let manifests = self.install(sources, None, self.args.host_port).manifests();
-        for manifest in manifests.attempting(|| "planning the objects".to_owned())? {
+        let install = self
+            .install(sources, None, self.args.host_port)
+            .with_token(self.token.as_ref().map(AuthToken::mark));
+        for manifest in self
+            .manifests(&install)
+            .attempting(|| "planning the objects".to_owned())?
+        {
             plan.add("apply", manifest.title());
         }
         Ok(())
@@ -146,8 +152,10 @@ impl Up<'_> {
             None => None,
         };
         let attempted = || format!("asking the cluster of context `{}`", cluster.context);
-        let install = self.install(sources, Some(&cluster), host_port);
-        for manifest in install.manifests().attempting(attempted)? {
+        let install = self
+            .install(sources, Some(&cluster), host_port)
+            .with_token(self.token_mark(&cluster).await?);
+        for manifest in self.manifests(&install).attempting(attempted)? {
             match manifests::foresee(&cluster.client, &manifest)
                 .await
                 .attempting(attempted)?
@@ -184,7 +192,7 @@ impl Up<'_> {
             sources.webhook.reference().to_owned(),
             sources.sidecar.reference().to_owned(),
         ];
-        if let Backend::Emulator { image } = self.backend() {
+        if let Backend::Emulator { image, .. } = self.backend() {
             references.push(image);
         }
         references

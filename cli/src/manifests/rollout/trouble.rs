@@ -2,11 +2,12 @@
 
 use irsa_emu_core::contract::{EMULATOR, NAMESPACE};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, Event, Pod, PodSpec};
-use kube::api::{ListParams, LogParams};
+use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, EnvVar, Event, Pod, PodSpec};
+use kube::api::{ListParams, LogParams, ObjectMeta};
 use kube::{Api, Client};
 
 use crate::manifests::PART_LABEL;
+use crate::manifests::emulator::TOKEN_MARK;
 
 /// How LocalStack exits when its image needs a licence.
 const LICENCE_EXIT: i32 = 55;
@@ -50,11 +51,27 @@ fn is_of(pod: &Pod, deployment: &Deployment) -> bool {
         let program = |container: &Container| (container.image.clone(), container.args.clone());
         containers.iter().map(program).collect::<Vec<_>>()
     };
-    let wanted = deployment
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.template.spec.as_ref());
+    let marks = |metadata: Option<&ObjectMeta>| {
+        let annotations = metadata.and_then(|metadata| metadata.annotations.as_ref());
+        annotations.and_then(|annotations| annotations.get(TOKEN_MARK).cloned())
+    };
+    // Of variables, others may have added some.
+    let has_variables = |wanted: Option<&PodSpec>| {
+        let has: Vec<&EnvVar> = variables(pod.spec.as_ref()).collect();
+        variables(wanted).all(|variable| has.contains(&variable))
+    };
+    let Some(template) = deployment.spec.as_ref().map(|spec| &spec.template) else {
+        return false;
+    };
+    let wanted = template.spec.as_ref();
     programs(pod.spec.as_ref()) == programs(wanted)
+        && has_variables(wanted)
+        && marks(Some(&pod.metadata)) == marks(template.metadata.as_ref())
+}
+
+fn variables(spec: Option<&PodSpec>) -> impl Iterator<Item = &EnvVar> {
+    let containers = spec.into_iter().flat_map(|spec| &spec.containers);
+    containers.flat_map(|container| container.env.iter().flatten())
 }
 
 /// Where the container of a Pod wrote what it said last before it ended: as the one that is there now, or the one before.
@@ -110,6 +127,9 @@ fn trouble_of(pod: &Pod, is_emulator: bool) -> Option<(String, bool)> {
             .state
             .as_ref()
             .and_then(|state| state.terminated.as_ref());
+        if ended.is_some_and(|ended| ended.reason.as_deref() == Some("OOMKilled")) {
+            return Some((out_of_memory(is_emulator), false));
+        }
         if let Some(now) = now.filter(|now| now.exit_code != 0) {
             return Some((format!("it ended with exit code {}", now.exit_code), false));
         }
@@ -127,6 +147,16 @@ fn trouble_of(pod: &Pod, is_emulator: bool) -> Option<(String, bool)> {
         .filter_map(|condition| condition.message.clone())
         .map(|why| (why, false))
         .next()
+}
+
+/// What it is called where the kernel ended a container that used more memory than it may.
+fn out_of_memory(is_emulator: bool) -> String {
+    let more = if is_emulator {
+        "; --emulator-memory gives it more"
+    } else {
+        ""
+    };
+    format!("it used more memory than its limit (OOMKilled){more}")
 }
 
 fn waiting(container: &ContainerStatus) -> Option<String> {
@@ -217,6 +247,26 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_with_another_variable_or_token_is_of_an_earlier_template() {
+        let of = |env: Value, token: &str| {
+            json!({"metadata": {"annotations": {"irsa-emu.dev/auth-token": token}},
+                "spec": {"containers": [{"name": "c", "image": "i", "env": env}]}})
+        };
+        let variable = |value: &str| json!({"name": "A", "value": value});
+        let pod: Pod = serde_json::from_value(of(json!([variable("1"), {"name": "B"}]), "t")).unwrap();
+        for (env, token, same) in [
+            (json!([variable("1")]), "t", true),
+            (json!([variable("2")]), "t", false),
+            (json!([variable("1"), {"name": "C"}]), "t", false),
+            (json!([variable("1")]), "u", false),
+        ] {
+            let deployment = json!({"spec": {"selector": {}, "template": of(env.clone(), token)}});
+            let deployment: Deployment = serde_json::from_value(deployment).unwrap();
+            assert_eq!(is_of(&pod, &deployment), same, "{env} {token}");
+        }
+    }
+
+    #[test]
     fn a_missing_licence_is_hopeless_whatever_the_state_is_called() {
         let ended = json!({ "terminated": { "exitCode": 55 } });
         let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 10s" } });
@@ -264,6 +314,18 @@ mod tests {
             trouble,
             Some(("CrashLoopBackOff, last exit code 2".to_owned(), false))
         );
+    }
+
+    #[test]
+    fn a_container_that_used_too_much_memory_says_so() {
+        let ended = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
+        let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+        for status in [container(&ended, &json!({})), container(&waiting, &ended)] {
+            let (why, hopeless) = trouble_of(&pod(&status), true).unwrap();
+            assert!(why.contains("--emulator-memory") && !hopeless, "{why}");
+            let (why, _) = trouble_of(&pod(&status), false).unwrap();
+            assert!(why.contains("OOMKilled") && !why.contains("--emulator"), "{why}");
+        }
     }
 
     #[test]
