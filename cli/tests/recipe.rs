@@ -131,6 +131,136 @@ fn a_key_that_is_given_makes_up_for_a_seal_that_is_not_there() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
 
+/// Values with a role and a configuration of raft.
+fn raft(config: &str) -> String {
+    let role = "arn:aws:iam::111122223333:role/vault-unseal";
+    serde_json::json!({"server": {
+        "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": role}},
+        "ha": {"enabled": true, "raft": {"enabled": true, "config": config}},
+    }})
+    .to_string()
+}
+
+const OLD: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+const NEW: &str = "bbbbbbbb-0000-4000-8000-000000000002";
+
+#[test]
+fn every_key_of_a_migration_or_a_high_availability_setup_is_made() {
+    let seal = |key: &str, region: &str, more: &str| {
+        format!("seal \"awskms\" {{\n  {more}\n  region = \"{region}\"\n  kms_key_id = \"{key}\"\n}}\n")
+    };
+    let migration = seal(OLD, "eu-west-1", "disabled = \"true\"") + &seal(NEW, "eu-west-1", "");
+    let ran = with_values(&raft(&migration), &["-o", "manifest"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    insta::assert_snapshot!("seal_migration", ran.stdout);
+    let ha = seal(OLD, "us-east-1", "priority = \"1\"") + &seal(NEW, "us-west-2", "priority = \"2\"");
+    let ran = with_values(&raft(&ha), &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for arn in [
+        format!("arn:aws:kms:us-east-1:111122223333:key/{OLD}"),
+        format!("arn:aws:kms:us-west-2:111122223333:key/{NEW}"),
+    ] {
+        assert!(ran.stdout.contains(&arn), "{arn} in {}", ran.stdout);
+    }
+}
+
+#[test]
+fn set_beats_values_that_cannot_be_read() {
+    let templated = raft("seal \"awskms\" {\n  region = \"{{ .Values.r }}\"\n  kms_key_id = \"{{ .Values.k }}\"\n}");
+    let key = format!("keyId={OLD}");
+    let refused = with_values(&templated, &["--set", &key]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
+    assert!(refused.stderr.contains("Helm template `{{ .Values.r }}`"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--set region=REGION"), "{}", refused.stderr);
+    let arn = format!("keyId=arn:aws:kms:eu-north-1:111122223333:key/{OLD}");
+    let all = ["--set", "account=111122223333", "--set", "role=r", "--set", "region=eu-north-1"];
+    for (name, values) in [
+        ("a template", templated.as_str()),
+        ("no HCL", &raft("seal \"awskms\" {")),
+        ("no JSON", &raft("{\"seal\": ")),
+        ("no YAML", "server: [\n"),
+        ("an alias", &raft("seal \"awskms\" { kms_key_id = \"alias/x\" }")),
+        ("no role", "server: {serviceAccount: {annotations: {eks.amazonaws.com/role-arn: nonsense}}}"),
+    ] {
+        let ran = with_values(values, &[&["--set", &key][..], &all].concat());
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
+        assert!(ran.stdout.contains(&format!(":kms:eu-north-1:111122223333:key/{OLD}")), "{name}: {}", ran.stdout);
+        // The ARN says region and account.
+        let ran = with_values(values, &["--set", &arn, "--set", "role=r", "--set", "account=111122223333"]);
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
+    }
+    // A file that is no text, too; one that is not there is a mistake whatever is set.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("utf16.yaml");
+    std::fs::write(&path, b"\xff\xfes\0e\0").unwrap();
+    let file = ["--dry-run", "--values", path.to_str().unwrap()];
+    let ran = recipe(&file);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("not readable as text"), "{}", ran.stderr);
+    let given = [&["--set", &key][..], &all].concat();
+    assert_eq!(recipe(&[&file[..], &given].concat()).code, 0);
+    assert_eq!(recipe(&[&["--dry-run", "--values", "/no/such.yaml"][..], &given].concat()).code, 2);
+}
+
+#[test]
+fn keys_are_set_as_aws_names_them() {
+    let mrk = "mrk-1234abcd12ab34cd56ef1234567890ab";
+    let role = ["--dry-run", "--set", "role=r"];
+    let set = |value: &str| recipe(&[&role[..], &["--set", &format!("keyId={value}")]].concat());
+    let ran = set(&format!("arn:aws-cn:kms:cn-north-1:111122223333:key/{mrk}"));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for arn in [
+        format!("arn:aws-cn:kms:cn-north-1:111122223333:key/{mrk}"),
+        "arn:aws-cn:iam::111122223333:role/r".to_owned(),
+    ] {
+        assert!(ran.stdout.contains(&arn), "{arn} in {}", ran.stdout);
+    }
+    let two = format!("arn:aws:kms:eu-west-1:111122223333:key/{OLD},arn:aws:kms:eu-west-2:111122223333:key/{NEW}");
+    let ran = set(&two);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains(&format!("eu-west-2:111122223333:key/{NEW}")), "{}", ran.stdout);
+    let ran = set(&two.replace("eu-west-2:111122223333", "eu-west-2:444455556666"));
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("444455556666"), "{}", ran.stderr);
+    let ran = recipe(&[&role[..], &["--set", "account=111122223333", "--set", "keyId=mrk-1"]].concat());
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("`mrk-1` is not a KMS key id"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_release_names_the_recipe_and_the_service_account() {
+    let made = |args: &[&str]| {
+        let ran = recipe(&[&["--values", VALUES, "--dry-run", "-o", "manifest"], args].concat());
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        ran.stdout
+    };
+    let usual = made(&[]);
+    assert!(usual.contains("name: vault-awskms-kube-system-vault\n"), "{usual}");
+    assert_eq!(made(&["--release", "vault"]), usual);
+    assert_eq!(made(&["--set", "release=prod"]), made(&["--release", "prod"]));
+    let other = made(&["--release", "prod", "-n", "team"]);
+    for part in ["name: vault-awskms-team-prod\n", "team/prod-vault", "namespace: team\n"] {
+        assert!(other.contains(part), "{part} in {other}");
+    }
+    let without = recipe(&[
+        "--dry-run", "--release", "prod", "--set", "role=r", "--set",
+        &format!("keyId=arn:aws:kms:us-east-1:111122223333:key/{OLD}"),
+    ]);
+    assert!(without.stdout.contains("ServiceAccount kube-system/prod-vault"), "{}", without.stdout);
+}
+
+#[test]
+fn values_may_be_several_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("over.yaml");
+    std::fs::write(&path, "server: {extraEnvironmentVars: {AWS_REGION: eu-west-1}}\n").unwrap();
+    let over = path.to_str().unwrap();
+    let several = recipe(&["--dry-run", "--values", VALUES, "--values", over]);
+    assert!(several.stdout.contains(":kms:eu-west-1:"), "{}{}", several.stdout, several.stderr);
+    let listed = recipe(&["--dry-run", "--values", &format!("{VALUES},{over}")]);
+    assert_eq!(listed.stdout, several.stdout);
+}
+
 #[test]
 fn a_recipe_or_parameter_that_is_not_there_is_a_usage_error() {
     let ran = irsa_emu(&["recipe", "valt", "--dry-run"]);

@@ -94,7 +94,7 @@ pub fn system_accounts(rules: &[RecipeRules]) -> BTreeSet<(&str, &str)> {
         .flat_map(|recipe| &recipe.rules)
         .map(|rule| &rule.r#match);
     matches
-        .map(|matched| (matched.namespace.as_str(), matched.service_account.as_str()))
+        .filter_map(|matched| Some((matched.namespace.as_str(), matched.service_account.as_deref()?)))
         .filter(|(namespace, name)| EXCLUDED_NAMESPACES.contains(namespace) && is_name(name))
         .collect()
 }
@@ -110,7 +110,8 @@ mod tests {
         let rule = InjectRule {
             r#match: RuleMatch {
                 namespace: "kube-system".into(),
-                service_account: "vault".into(),
+                service_account: Some("vault".into()),
+                role: None,
             },
             delivery: None,
             credentials_file: false,

@@ -42,13 +42,14 @@ fn matching<'a>(
     recipes: &'a [RecipeRules],
     namespace: &str,
     service_account: &str,
+    role: Option<&str>,
 ) -> Vec<(&'a RecipeRules, &'a InjectRule)> {
     let all = recipes
         .iter()
         .flat_map(|recipe| recipe.rules.iter().map(move |rule| (recipe, rule)));
     // Most ServiceAccounts have none, and most Pods pay for no more than this look.
     let mut matching: Vec<(&RecipeRules, &InjectRule)> = all
-        .filter(|(_, rule)| rule.r#match.covers(namespace, service_account))
+        .filter(|(_, rule)| rule.r#match.covers(namespace, service_account, role))
         .collect();
     matching.sort_by(|(a, _), (b, _)| a.recipe.cmp(&b.recipe));
     matching
@@ -62,17 +63,18 @@ fn filled(value: &str, emulator_url: Option<&str>) -> Option<String> {
     }
 }
 
-/// Adds up the rules that match a ServiceAccount. Of two rules that disagree, the Recipe whose name comes first wins.
+/// Adds up the rules that match a ServiceAccount to which a role is granted. Of two rules that disagree, the Recipe whose name comes first wins.
 /// Values that speak of the emulator get its URL; where there is none, they are left out.
 #[must_use]
 pub fn effect_of(
     recipes: &[RecipeRules],
     namespace: &str,
     service_account: &str,
+    role: Option<&str>,
     emulator_url: Option<&str>,
 ) -> RuleEffect {
     let mut effect = RuleEffect::default();
-    for (recipe, rule) in matching(recipes, namespace, service_account) {
+    for (recipe, rule) in matching(recipes, namespace, service_account, role) {
         effect.delivery = effect.delivery.or(rule.delivery);
         effect.credentials_file |= rule.credentials_file;
         effect.region = effect.region.or_else(|| recipe.region.clone());
@@ -102,9 +104,10 @@ pub fn sources_of(
     recipes: &[RecipeRules],
     namespace: &str,
     service_account: &str,
+    role: Option<&str>,
     emulator_url: Option<&str>,
 ) -> RuleSources {
-    let matching = matching(recipes, namespace, service_account);
+    let matching = matching(recipes, namespace, service_account, role);
     let first = |speaks: &dyn Fn(&RecipeRules, &InjectRule) -> bool| {
         let found = matching.iter().find(|(recipe, rule)| speaks(recipe, rule));
         found.map(|(recipe, _)| recipe.recipe.clone())
@@ -222,7 +225,8 @@ mod tests {
         InjectRule {
             r#match: RuleMatch {
                 namespace: namespace.into(),
-                service_account: service_account.into(),
+                service_account: Some(service_account.into()),
+                role: None,
             },
             delivery,
             credentials_file: false,
@@ -251,14 +255,14 @@ mod tests {
             )],
         )];
         assert_eq!(
-            effect_of(&recipes, "vault", "other", EMULATOR_URL),
+            effect_of(&recipes, "vault", "other", None, EMULATOR_URL),
             RuleEffect::default()
         );
         assert_eq!(
-            effect_of(&recipes, "other", "vault", EMULATOR_URL),
+            effect_of(&recipes, "other", "vault", None, EMULATOR_URL),
             RuleEffect::default()
         );
-        let effect = effect_of(&recipes, "vault", "vault", EMULATOR_URL);
+        let effect = effect_of(&recipes, "vault", "vault", None, EMULATOR_URL);
         assert_eq!(effect.delivery, Some(Delivery::Sidecar));
         assert_eq!(effect.region.as_deref(), Some("eu-west-1"));
         assert_eq!(effect.env["X"], "http://emulator:4566/x");
@@ -268,7 +272,7 @@ mod tests {
     fn where_there_is_no_emulator_its_variables_are_left_out() {
         let env = [("X", "{emulator}/x"), ("Y", "y")];
         let recipes = [recipe("a", "eu-west-1", vec![rule("n", "s", None, &env)])];
-        let effect = effect_of(&recipes, "n", "s", None);
+        let effect = effect_of(&recipes, "n", "s", None, None);
         assert_eq!(effect.env, BTreeMap::from([("Y".to_owned(), "y".to_owned())]));
     }
 
@@ -289,13 +293,42 @@ mod tests {
                 &[("X", "2"), ("Y", "2")],
             )],
         );
-        let effect = effect_of(&[second.clone(), first.clone()], "n", "s", EMULATOR_URL);
-        assert_eq!(effect, effect_of(&[first, second], "n", "s", EMULATOR_URL));
+        let effect = effect_of(&[second.clone(), first.clone()], "n", "s", None, EMULATOR_URL);
+        assert_eq!(effect, effect_of(&[first, second], "n", "s", None, EMULATOR_URL));
         assert_eq!(
             (effect.delivery, effect.region.as_deref()),
             (Some(Delivery::Sidecar), Some("eu-west-1"))
         );
         assert_eq!((effect.env["X"].as_str(), effect.env["Y"].as_str()), ("1", "2"));
+    }
+
+    #[test]
+    fn a_rule_by_role_speaks_for_every_service_account_that_is_granted_it() {
+        const ROLE: &str = "arn:aws:iam::123456789012:role/Vault";
+        let mut by_role = rule("vault", "", Some(Delivery::Sidecar), &[("X", "1")]);
+        by_role.r#match.service_account = None;
+        by_role.r#match.role = Some(ROLE.into());
+        let recipes = [recipe("a", "eu-west-1", vec![by_role])];
+        let effect = |namespace, account, role| effect_of(&recipes, namespace, account, role, EMULATOR_URL);
+        for account in ["vault", "my-release-vault"] {
+            assert_eq!(
+                effect("vault", account, Some(ROLE)).delivery,
+                Some(Delivery::Sidecar)
+            );
+            assert_eq!(
+                sources_of(&recipes, "vault", account, Some(ROLE), EMULATOR_URL)
+                    .delivery
+                    .as_deref(),
+                Some("a")
+            );
+        }
+        for (namespace, role) in [("vault", None), ("vault", Some("other")), ("other", Some(ROLE))] {
+            assert_eq!(
+                effect(namespace, "vault", role),
+                RuleEffect::default(),
+                "{namespace} {role:?}"
+            );
+        }
     }
 
     #[test]
@@ -307,11 +340,11 @@ mod tests {
             "us-east-1",
             vec![rule("n", "s", Some(Delivery::Sidecar), &[("X", "2"), ("Y", "2")])],
         );
-        let sources = sources_of(&[speaking, silent], "n", "s", EMULATOR_URL);
+        let sources = sources_of(&[speaking, silent], "n", "s", None, EMULATOR_URL);
         assert_eq!(sources.delivery.as_deref(), Some("b"));
         assert_eq!(sources.region.as_deref(), Some("b"));
         assert_eq!((sources.env["X"].as_str(), sources.env["Y"].as_str()), ("a", "b"));
-        assert_eq!(sources_of(&[], "n", "s", None), RuleSources::default());
+        assert_eq!(sources_of(&[], "n", "s", None, None), RuleSources::default());
     }
 
     #[test]

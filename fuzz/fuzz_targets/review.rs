@@ -82,7 +82,7 @@ fn plan(request: &Request<'_>, pod: &PodView<'_>, object: Option<&Value>) -> Out
         annotation_prefix: "eks.amazonaws.com".to_owned(),
         strict_eks: false,
     };
-    let effect = effect_of(&[], namespace, name, config.emulator_url.as_deref());
+    let effect = effect_of(&[], namespace, name, None, config.emulator_url.as_deref());
     let input = PlanInput {
         pod,
         service_account: None,

@@ -61,7 +61,7 @@ fn whole(bencher: Bencher<'_, '_>, size: Size) {
         let pod = request.pod.as_ref().ok()?;
         let (namespace, name) = (request.namespace(), pod.service_account());
         let grant = grant_for(namespace, name, Some(&annotations), &tables, &grants);
-        let effect = effect_of(&[], namespace, name, config.emulator_url.as_deref());
+        let effect = effect_of(&[], namespace, name, None, config.emulator_url.as_deref());
         let outcome = plan_patch(&PlanInput {
             pod,
             service_account: Some(&annotations),

@@ -77,10 +77,10 @@ async fn keys(s: &Surroundings<'_>) -> Verdict {
         if recipe.spec.kms.keys.is_empty() {
             continue;
         }
-        let account = of_account(&recipe.spec.account);
-        let client = kms(s.emulator().await?, &recipe.spec.region, account);
-        let aliases = aliases(&client).await?;
         for key in &recipe.spec.kms.keys {
+            let account = of_account(&recipe.spec.account);
+            let client = kms(s.emulator().await?, recipe.spec.key_region(key), account);
+            let aliases = aliases(&client).await?;
             let arn = recipe.spec.key_arn(key);
             let trouble = |why: String| {
                 Trouble::new(why, s.kubectl(&format!("describe recipe {}", name(recipe)))).about(arn.clone())
@@ -166,8 +166,9 @@ async fn round_trip(s: &Surroundings<'_>) -> Verdict {
                 format!("account {}", recipe.spec.account),
             ),
         };
-        let client = kms(s.emulator().await?, &recipe.spec.region, credentials);
         for key in &recipe.spec.kms.keys {
+            let region = recipe.spec.key_region(key);
+            let client = kms(s.emulator().await?, region, credentials.clone());
             let arn = recipe.spec.key_arn(key);
             use_key(&client, &arn).await.map_err(|why| {
                 let fix = s.kubectl(&format!("describe recipe {}", name(recipe)));

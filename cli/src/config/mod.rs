@@ -14,7 +14,7 @@ use clap::ArgMatches;
 pub use self::discover::Choice;
 pub use self::keys::{KEYS, Key, Origin, Shape};
 use self::schema::Environment;
-pub use self::schema::{RecipeEntry, json_schema};
+pub use self::schema::{RecipeEntry, ValuesFiles, json_schema};
 use crate::error::{CliError, Code, ExitStatus};
 use crate::suggest;
 
@@ -312,7 +312,7 @@ set the variable LOCALSTACK_AUTH_TOKEN where irsa-emu runs, or use --emulator-au
             (name.recipe.as_str(), file.recipe.as_str()),
             ("vault-awskms", "/project/./own.yaml")
         );
-        assert_eq!(full.values.as_deref(), Some(Path::new("/project/v.yaml")));
+        assert_eq!(full.values, Some(ValuesFiles::One("/project/v.yaml".into())));
         assert_eq!(full.set["account"], "012345678901");
     }
 

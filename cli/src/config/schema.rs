@@ -138,15 +138,48 @@ struct Webhook {
 pub struct RecipeEntry {
     /// Name of a recipe, or a path relative to this file.
     pub recipe: String,
-    /// The app's own Helm values, to read parameters from; a path relative to this file.
+    /// The app's own Helm values, to read parameters from: a path relative to this file, or several, of which later ones are
+    /// laid over earlier ones.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub values: Option<PathBuf>,
+    pub values: Option<ValuesFiles>,
     /// Namespace of the app.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// Helm release of the app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
     /// Parameters; they beat `values`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, String>,
+}
+
+/// One file of values, or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "the path of a file, or a list of paths")]
+pub enum ValuesFiles {
+    /// A path.
+    One(PathBuf),
+    /// Several, the later ones laid over the earlier ones.
+    Several(Vec<PathBuf>),
+}
+
+impl ValuesFiles {
+    /// The same files, seen from another folder.
+    fn placed(self, folder: &Path) -> Self {
+        match self {
+            Self::One(path) => Self::One(folder.join(path)),
+            Self::Several(paths) => Self::Several(paths.iter().map(|path| folder.join(path)).collect()),
+        }
+    }
+}
+
+impl From<ValuesFiles> for Vec<PathBuf> {
+    fn from(files: ValuesFiles) -> Self {
+        match files {
+            ValuesFiles::One(path) => vec![path],
+            ValuesFiles::Several(paths) => paths,
+        }
+    }
 }
 
 /// A recipe as it is listed.
@@ -261,7 +294,7 @@ impl Environment {
             if crate::recipe::catalog::looks_like_a_path(&entry.recipe) {
                 entry.recipe = folder.join(&entry.recipe).display().to_string();
             }
-            entry.values = entry.values.map(|values| folder.join(values));
+            entry.values = entry.values.map(|values| values.placed(folder));
             entry
         };
         Some(self.recipes.as_ref()?.iter().map(placed).collect())

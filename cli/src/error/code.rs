@@ -68,6 +68,7 @@ codes! {
     LeftBehind "left-behind" true "Something that was removed is still there.";
     RecipeUnknown "recipe-unknown" false "There is no such recipe, and no such file.";
     RecipeInvalid "recipe-invalid" false "A recipe file, or a parameter of it, is wrong.";
+    RecipeTaken "recipe-taken" false "Another Recipe of the cluster has what this one would take.";
     ParametersMissing "parameters-missing" false "A recipe needs parameters that nothing gives.";
     ValuesInvalid "values-invalid" false "The values of the app cannot be read, or lack something.";
     RealAws "real-aws" false "The backend is real AWS, where irsa-emu makes nothing and has no endpoint.";

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use irsa_emu_core::contract::INSTANCE_LABEL;
 use irsa_emu_core::recipe::{Parameter, ParameterError, Recipe};
 
 use super::catalog::{self, CatalogError, Found};
-use super::values;
+use super::vault::key::{self, KeyName};
+use super::vault::{self, Problem, SealKey, ValuesError};
 use super::wiring::shell_quoted;
 use crate::error::{CliError, Code, ExitStatus};
 
@@ -17,10 +18,12 @@ use crate::error::{CliError, Code, ExitStatus};
 pub struct Request {
     /// Name of a recipe, or a file.
     pub recipe: String,
-    /// The app's own Helm values.
-    pub values: Option<PathBuf>,
+    /// The app's own Helm values; later files are laid over earlier ones.
+    pub values: Vec<PathBuf>,
     /// Namespace of the app.
     pub namespace: Option<String>,
+    /// Helm release of the app.
+    pub release: Option<String>,
     /// Parameters; they beat the values.
     pub set: Vec<(String, String)>,
 }
@@ -30,6 +33,8 @@ pub struct Request {
 pub struct Draft {
     found: Found,
     given: BTreeMap<String, String>,
+    /// The keys of the app's seals.
+    keys: Vec<SealKey>,
     /// What to mind about the values that were read.
     pub warnings: Vec<String>,
 }
@@ -57,36 +62,87 @@ impl Request {
         let mut draft = Draft {
             found,
             given: BTreeMap::new(),
+            keys: Vec::new(),
             warnings: Vec::new(),
         };
-        if let Some(path) = &self.values {
-            self.read(path, command, &mut draft)?;
+        if !self.values.is_empty() {
+            self.read(command, &mut draft)?;
+        } else if let Some(release) = self.release().filter(|_| draft.found.reads_values) {
+            let account = vault::read(&[], Some(release)).service_account;
+            draft.given.insert("serviceAccount".to_owned(), account);
         }
-        if let Some(namespace) = &self.namespace {
-            draft.given.insert("namespace".to_owned(), namespace.clone());
+        let flags = [("namespace", &self.namespace), ("release", &self.release)];
+        for (name, value) in flags {
+            if let Some(value) = value {
+                draft.given.insert(name.to_owned(), value.clone());
+            }
         }
         draft.given.extend(self.set.iter().cloned());
+        if draft.found.reads_values && self.sets("keyId") {
+            draft.take_keys(self)?;
+        }
         Ok(draft)
     }
 
-    fn read(&self, path: &Path, command: &str, draft: &mut Draft) -> Result<(), CliError> {
-        let attempted = format!("reading the values {}", path.display());
+    /// The name that Recipes of a built-in recipe had before it told the app.
+    #[must_use]
+    pub fn plain_name(&self) -> Option<&str> {
+        let mut built_in = catalog::BUILT_IN.iter();
+        built_in.any(|recipe| recipe.name == self.recipe).then_some(self.recipe.as_str())
+    }
+
+    fn release(&self) -> Option<&str> {
+        let set = self.set.iter().rev().find(|(name, _)| name == "release");
+        set.map(|(_, release)| release).or(self.release.as_ref()).map(String::as_str)
+    }
+
+    fn sets(&self, parameter: &str) -> bool {
+        self.set.iter().any(|(name, _)| name == parameter)
+    }
+
+    /// Whether a parameter is given, so that nothing that the values say of it counts. The ARN of a key says its region and
+    /// account.
+    fn gives(&self, parameter: &str) -> bool {
+        let has_arn = || {
+            let keys = self.set.iter().filter(|(name, _)| name == "keyId");
+            keys.flat_map(|(_, keys)| keys.split(',')).any(|key| key.trim().starts_with("arn:"))
+        };
+        self.sets(parameter) || (matches!(parameter, "region" | "account") && has_arn())
+    }
+
+    fn read(&self, command: &str, draft: &mut Draft) -> Result<(), CliError> {
         let wrong = |error: anyhow::Error| {
-            CliError::new(ExitStatus::Usage, attempted.as_str(), error).code(Code::ValuesInvalid)
+            CliError::new(ExitStatus::Usage, self.reading(), error).code(Code::ValuesInvalid)
         };
         let show = format!("irsa-emu recipe show {}", shell_quoted(&self.recipe));
         if !draft.found.reads_values {
             let why = format!("no app's values are known for the recipe {}", self.recipe);
             return Err(wrong(anyhow::Error::msg(why)).next(show));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.into()).next(show))?;
-        let values = values::read_vault_values(&text).map_err(|error| {
-            wrong(error.into()).next(format!("mend {}, then: {}", path.display(), self.line(command)))
-        })?;
-        if !self.set.iter().any(|(name, _)| name == "keyId") {
-            values.require_seal().map_err(|error| {
-                wrong(error.into()).next(format!("{} --set keyId=KEY_ID", self.line(command)))
-            })?;
+        let mut sources = Vec::new();
+        for path in &self.values {
+            let bytes = std::fs::read(path).map_err(|error| wrong(error.into()).next(show.as_str()))?;
+            sources.push(vault::Source {
+                title: path.display().to_string(),
+                text: String::from_utf8(bytes).map_err(|error| error.utf8_error().to_string()),
+            });
+        }
+        let mut values = vault::read(&sources, self.release());
+        for Problem { error, needs } in std::mem::take(&mut values.problems) {
+            let open: Vec<&str> = needs.iter().copied().filter(|need| !self.gives(need)).collect();
+            if open.is_empty() {
+                if !matches!(error, ValuesError::NoSeal { .. }) {
+                    values.warnings.push(format!("{error}; taken is what --set gives"));
+                }
+                continue;
+            }
+            let next = if error.is_in_the_file() {
+                let files: Vec<String> = sources.iter().map(|source| source.title.clone()).collect();
+                format!("correct {}, then: {}", files.join(", "), self.line(command))
+            } else {
+                format!("{}{}", self.line(command), flags(&open))
+            };
+            return Err(wrong(error.into()).next(next));
         }
         draft.given = values.parameters();
         draft.given.retain(|name, _| {
@@ -97,19 +153,28 @@ impl Request {
                 .iter()
                 .any(|known| known.name == *name)
         });
+        draft.keys = values.keys;
         draft.warnings = values.warnings;
         Ok(())
+    }
+
+    fn reading(&self) -> String {
+        let files: Vec<String> = self.values.iter().map(|path| path.display().to_string()).collect();
+        format!("reading the values {}", files.join(", "))
     }
 
     /// The command line that asks for this again.
     #[must_use]
     pub fn line(&self, command: &str) -> String {
         let mut line = format!("{command} {}", shell_quoted(&self.recipe));
-        if let Some(path) = &self.values {
+        for path in &self.values {
             let _ = write!(line, " --values {}", shell_quoted(&path.display().to_string()));
         }
         if let Some(namespace) = &self.namespace {
             let _ = write!(line, " --namespace {}", shell_quoted(namespace));
+        }
+        if let Some(release) = &self.release {
+            let _ = write!(line, " --release {}", shell_quoted(release));
         }
         for (name, value) in &self.set {
             let _ = write!(line, " --set {}", shell_quoted(&format!("{name}={value}")));
@@ -124,16 +189,12 @@ impl Request {
             .iter()
             .map(|parameter| format!("\n  - {}: {}", parameter.name, parameter.description))
             .collect();
-        let flags: Vec<String> = missing
-            .iter()
-            .map(|parameter| format!(" --set {}={}", parameter.name, placeholder(&parameter.name)))
-            .collect();
         let names: Vec<&str> = missing.iter().map(|parameter| parameter.name.as_str()).collect();
         let why = format!("missing parameters:{}", list.concat());
         CliError::because(ExitStatus::Usage, self.filling_in(), why)
             .code(Code::ParametersMissing)
-            .detail("parameters", names)
-            .next(format!("{}{}", self.line(command), flags.concat()))
+            .detail("parameters", names.clone())
+            .next(format!("{}{}", self.line(command), flags(&names)))
     }
 
     fn filling_in(&self) -> String {
@@ -156,6 +217,49 @@ impl Draft {
             .collect()
     }
 
+    /// Takes the keys that are named on the command line, in the places of those that the seals name: the first of the
+    /// latter tells the region of the first of the former, and so on.
+    fn take_keys(&mut self, request: &Request) -> Result<(), CliError> {
+        let text = self.given.get("keyId").cloned().unwrap_or_default();
+        let seals = std::mem::take(&mut self.keys);
+        let mut accounts = Vec::new();
+        for (index, name) in text.split(',').enumerate() {
+            // What is no key is refused with the Recipe that is made of it.
+            let Some(KeyName::Key(found)) = key::read(name) else {
+                return Ok(());
+            };
+            let mut key = seals.get(index).cloned().unwrap_or_default();
+            key.id = Some(found.id.clone());
+            if let Some(at) = found.at {
+                key.region = Some(at.region);
+                accounts.push((found.id, at.account));
+            }
+            self.keys.push(key);
+        }
+        let Some(first) = self.keys.first() else { return Ok(()) };
+        if let Some(id) = &first.id {
+            self.given.insert("keyId".to_owned(), id.clone());
+        }
+        if let Some(region) = first.region.clone().filter(|_| !request.sets("region")) {
+            self.given.insert("region".to_owned(), region);
+        }
+        for (key, account) in accounts {
+            let known = self.given.entry("account".to_owned()).or_insert_with(|| account.clone());
+            if *known != account {
+                let error = ValuesError::Accounts {
+                    key,
+                    account,
+                    other: "the rest".to_owned(),
+                    other_account: known.clone(),
+                };
+                return Err(CliError::new(ExitStatus::Usage, request.filling_in(), error)
+                    .code(Code::RecipeInvalid)
+                    .next(format!("irsa-emu recipe show {}", shell_quoted(&request.recipe))));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes what the user answered.
     pub fn take(&mut self, answers: Vec<(String, String)>) {
         self.given.extend(answers);
@@ -169,10 +273,19 @@ impl Draft {
                 .next(format!("irsa-emu recipe show {}", shell_quoted(&request.recipe)))
         };
         let mut recipe = self.found.file.instantiate(&self.given).map_err(wrong)?;
+        vault::add_keys(&mut recipe.spec, &self.keys);
+        let sound = recipe.spec.check();
+        sound.map_err(|problem| wrong(problem.into()))?;
         let labels = recipe.metadata.labels.get_or_insert_default();
         labels.insert(INSTANCE_LABEL.to_owned(), instance.to_owned());
         Ok(recipe)
     }
+}
+
+/// The flags that give parameters, to complete.
+fn flags(parameters: &[&str]) -> String {
+    let flag = |name: &&str| format!(" --set {name}={}", placeholder(name));
+    parameters.iter().map(flag).collect()
 }
 
 /// `keyId` as `KEY_ID`.
@@ -201,11 +314,12 @@ mod tests {
     fn what_was_typed_can_be_typed_again() {
         let request = Request {
             recipe: "my recipe.yaml".into(),
-            values: Some("v.yaml".into()),
+            values: vec!["v.yaml".into(), "w.yaml".into()],
             namespace: Some("n".into()),
+            release: Some("r".into()),
             set: vec![("a".into(), "b c".into())],
         };
-        let line = "irsa-emu recipe 'my recipe.yaml' --values v.yaml --namespace n --set 'a=b c'";
+        let line = "irsa-emu recipe 'my recipe.yaml' --values v.yaml --values w.yaml --namespace n --release r --set 'a=b c'";
         assert_eq!(request.line("irsa-emu recipe"), line);
     }
 }

@@ -43,12 +43,21 @@ impl fmt::Debug for KeySeed {
     }
 }
 
-/// The 32 bytes of a symmetric key: HKDF-SHA256 (RFC 5869) over the seed, with the key's ARN as info.
+/// The 32 bytes of a symmetric key: HKDF-SHA256 (RFC 5869) over the seed, with the key's ARN as info. A multi-Region key
+/// has the same material in every region, as on AWS.
 #[must_use]
 pub fn derive_key_material(seed: &KeySeed, key_arn: &str) -> [u8; 32] {
+    let mut parts: Vec<&str> = key_arn.split(':').collect();
+    let info = match parts[..] {
+        ["arn", _, "kms", _, _, resource] if resource.starts_with("key/mrk-") => {
+            parts[3] = "";
+            parts.join(":")
+        }
+        _ => key_arn.to_owned(),
+    };
     let mut material = [0; 32];
     // Fails only above 255 blocks of output; 32 bytes are one block.
-    let expanded = Hkdf::<Sha256>::new(Some(DOMAIN), &seed.0).expand(key_arn.as_bytes(), &mut material);
+    let expanded = Hkdf::<Sha256>::new(Some(DOMAIN), &seed.0).expand(info.as_bytes(), &mut material);
     debug_assert!(expanded.is_ok());
     material
 }
@@ -80,6 +89,17 @@ mod tests {
             derive_key_material(&a, ARN),
             derive_key_material(&a, &ARN.replace("us-east-1", "eu-west-1"))
         );
+    }
+
+    #[test]
+    fn a_multi_region_key_has_the_same_material_in_every_region_and_in_no_other_account() {
+        let seed = KeySeed::new(&[7; 32]).unwrap();
+        let of = |region: &str, account: &str| {
+            let arn = format!("arn:aws:kms:{region}:{account}:key/mrk-1234abcd12ab34cd56ef1234567890ab");
+            derive_key_material(&seed, &arn)
+        };
+        assert_eq!(of("us-east-1", "123456789012"), of("eu-west-1", "123456789012"));
+        assert_ne!(of("us-east-1", "123456789012"), of("us-east-1", "210987654321"));
     }
 
     #[test]

@@ -4,8 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::{Recipe, RecipeProblem};
+use crate::partition;
+
+/// Longest name that is made from parameters; what a name of a Namespace can be is short enough for everything.
+const MAX_NAME: usize = 63;
+/// Hexadecimal digits that tell apart the names that were cut.
+const CUT_DIGITS: usize = 8;
 
 /// A value that a recipe file leaves open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +68,12 @@ pub enum ParameterError {
     /// A `${name}` in the file is not in its list of parameters.
     #[error("the recipe uses `${{{0}}}` but its parameters do not list it")]
     Undeclared(String),
+    /// With the values filled in, the Recipe has a name that Kubernetes refuses.
+    #[error(
+        "metadata.name `{0}` is not a name that Kubernetes accepts: lower case letters, digits, `-` and `.`, \
+first and last a letter or a digit"
+    )]
+    Name(String),
     /// With the values filled in, the object is not a Recipe.
     #[error("{0}")]
     Shape(String),
@@ -106,8 +119,14 @@ impl RecipeFile {
         let values = self.values(given)?;
         let mut object = self.object.clone();
         fill(&mut object, &values)?;
-        let recipe = super::read(object).map_err(ParameterError::Shape)?;
+        let mut recipe = super::read(object).map_err(ParameterError::Shape)?;
         recipe.spec.check()?;
+        if let Some(name) = &mut recipe.metadata.name {
+            *name = fit(name);
+            if !is_name(name) {
+                return Err(ParameterError::Name(name.clone()));
+            }
+        }
         Ok(recipe)
     }
 
@@ -136,12 +155,43 @@ impl RecipeFile {
                 None => missing.push(parameter.name.clone()),
             }
         }
+        // ARNs of the region's resources begin with it.
+        if let Some(region) = values.get("region").copied() {
+            values
+                .entry("partition")
+                .or_insert_with(|| partition::of_region(region));
+        }
         if missing.is_empty() {
             Ok(values)
         } else {
             Err(ParameterError::Missing(missing))
         }
     }
+}
+
+/// A name of at most [`MAX_NAME`] characters. Of one that is longer, digits of its hash keep it apart from others that begin
+/// alike.
+fn fit(name: &str) -> String {
+    if name.len() <= MAX_NAME {
+        return name.to_owned();
+    }
+    let hash = Sha256::digest(name.as_bytes());
+    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let head: String = name.chars().take(MAX_NAME - CUT_DIGITS - 1).collect();
+    format!("{}-{}", head.trim_end_matches(['-', '.']), &digits[..CUT_DIGITS])
+}
+
+/// Whether Kubernetes takes a text as the name of a Recipe: a DNS subdomain (RFC 1123).
+fn is_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let edge = |byte: Option<u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        edge(label.bytes().next())
+            && edge(label.bytes().last())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    text.split('.').all(is_label)
 }
 
 /// Replaces `${name}` in every string below a value. Keys are left alone.
@@ -248,6 +298,48 @@ spec:
         assert!(
             matches!(error, ParameterError::Problem(RecipeProblem::Account(text)) if text == "${region}")
         );
+    }
+
+    #[test]
+    fn the_name_comes_from_parameters_and_is_one_that_kubernetes_takes() {
+        let text = FILE
+            .replace("{name: demo}", "{name: \"demo-${place}\"}")
+            .replace("parameters:", "parameters:\n- {name: place, description: p, default: a}");
+        let file = RecipeFile::parse(&text).unwrap();
+        let named = |place: &str| {
+            let recipe = file.instantiate(&given(&[("account", "123456789012"), ("place", place)]));
+            recipe.map(|recipe| recipe.metadata.name.unwrap())
+        };
+        assert_eq!(named("kube-system-vault").unwrap(), "demo-kube-system-vault");
+        assert_eq!(named("my.release").unwrap(), "demo-my.release");
+        for place in ["UPPER", "a_b", "a b", "a.", "a-", "a..b", "ä"] {
+            assert!(matches!(named(place), Err(ParameterError::Name(_))), "{place}");
+        }
+        let (first, second) = (
+            named(&format!("{}1", "x".repeat(90))).unwrap(),
+            named(&format!("{}2", "x".repeat(90))).unwrap(),
+        );
+        assert_eq!((first.len(), second.len()), (MAX_NAME, MAX_NAME));
+        assert_ne!(first, second);
+        assert!(is_name(&named(&format!("{}.{}", "x".repeat(48), "y".repeat(40))).unwrap()));
+    }
+
+    #[test]
+    fn the_partition_follows_from_the_region() {
+        let text = FILE.replace("$5", "${partition}");
+        let file = RecipeFile::parse(&text).unwrap();
+        for (region, partition) in [
+            ("us-east-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+        ] {
+            let values = given(&[("account", "123456789012"), ("region", region)]);
+            let recipe = file.instantiate(&values).unwrap();
+            assert_eq!(
+                recipe.spec.inject[0].env["X"],
+                format!("{region}-123456789012-{partition}")
+            );
+        }
     }
 
     #[test]

@@ -67,9 +67,13 @@ impl KmsResources {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KmsKey {
-    /// The key id: a UUID in lower case.
-    #[schemars(regex(pattern = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))]
+    /// The key id in lower case: a UUID, or `mrk-` and 32 hexadecimal digits, which is the id of a multi-Region key.
+    #[schemars(regex(pattern = r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$"))]
     pub id: String,
+    /// The key's region, if it is another than the Recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
+    pub region: Option<String>,
     /// Aliases of the key, each beginning with `alias/`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
@@ -142,21 +146,32 @@ pub struct InjectRule {
     pub env: BTreeMap<String, String>,
 }
 
-/// The Pods that an injection rule speaks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The Pods that an injection rule speaks for. At least one of `serviceAccount` and `role` is set; if both are, both must
+/// fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleMatch {
     /// Their Namespace.
     pub namespace: String,
     /// Their ServiceAccount.
-    pub service_account: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+    /// The ARN of the role that their ServiceAccount is annotated with, whatever the ServiceAccount is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
 }
 
 impl RuleMatch {
-    /// Whether the rule speaks for this ServiceAccount.
+    /// Whether the rule speaks for this ServiceAccount, to which the role is granted.
     #[must_use]
-    pub fn covers(&self, namespace: &str, service_account: &str) -> bool {
-        self.namespace == namespace && self.service_account == service_account
+    pub fn covers(&self, namespace: &str, service_account: &str, role: Option<&str>) -> bool {
+        let fits = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.as_ref().is_none_or(|wanted| Some(wanted.as_str()) == found)
+        };
+        self.namespace == namespace
+            && (self.service_account.is_some() || self.role.is_some())
+            && fits(&self.service_account, Some(service_account))
+            && fits(&self.role, role)
     }
 }
 
@@ -281,15 +296,27 @@ pub enum RecipeProblem {
     /// The region is empty or holds a character that no region has.
     #[error("spec.region `{0}` is not an AWS region such as us-east-1")]
     Region(String),
-    /// A key's id is not a UUID.
-    #[error("spec.kms.keys[{index}].id `{id}` is not a KMS key id (a UUID in lower case)")]
+    /// A key's id is none.
+    #[error(
+        "spec.kms.keys[{index}].id `{id}` is not a KMS key id (a UUID, or mrk- and 32 hexadecimal digits, in lower case)"
+    )]
     KeyId {
         /// Position in the list.
         index: usize,
         /// The id that was read.
         id: String,
     },
-    /// Two keys have the same id.
+    /// A key's region is none, or one of another partition than the Recipe's.
+    #[error("spec.kms.keys[{index}].region `{region}` is not an AWS region of the partition of {recipe}")]
+    KeyRegion {
+        /// Position in the list.
+        index: usize,
+        /// The region that was read.
+        region: String,
+        /// The Recipe's region.
+        recipe: String,
+    },
+    /// Two keys of one region have the same id.
     #[error("spec.kms.keys[{index}].id `{id}` stands twice")]
     DuplicateKey {
         /// Position in the list.
@@ -323,6 +350,17 @@ pub enum RecipeProblem {
         /// The text that was read.
         text: String,
     },
+    /// An injection rule names neither a ServiceAccount nor a role.
+    #[error("spec.inject[{0}].match has neither serviceAccount nor role")]
+    Match(usize),
+    /// An injection rule names a role by something that is no ARN of one.
+    #[error("spec.inject[{index}].match.role: {source}")]
+    MatchRole {
+        /// Position in the list.
+        index: usize,
+        /// What is wrong with it.
+        source: RoleArnError,
+    },
 }
 
 impl RecipeSpec {
@@ -341,7 +379,16 @@ impl RecipeSpec {
                     id: key.id.clone(),
                 });
             }
-            if self.kms.keys[..index].iter().any(|other| other.id == key.id) {
+            let region = self.key_region(key);
+            if !is_region(region) || partition::of_region(region) != self.partition() {
+                return Err(RecipeProblem::KeyRegion {
+                    index,
+                    region: region.to_owned(),
+                    recipe: self.region.clone(),
+                });
+            }
+            let mut before = self.kms.keys[..index].iter();
+            if before.any(|other| other.id == key.id && self.key_region(other) == region) {
                 return Err(RecipeProblem::DuplicateKey {
                     index,
                     id: key.id.clone(),
@@ -368,7 +415,26 @@ impl RecipeSpec {
                 });
             }
         }
+        for (index, rule) in self.inject.iter().enumerate() {
+            let RuleMatch {
+                service_account,
+                role,
+                ..
+            } = &rule.r#match;
+            if service_account.is_none() && role.is_none() {
+                return Err(RecipeProblem::Match(index));
+            }
+            if let Some(role) = role {
+                RoleArn::parse(role).map_err(|source| RecipeProblem::MatchRole { index, source })?;
+            }
+        }
         Ok(())
+    }
+
+    /// The region of one of the Recipe's keys.
+    #[must_use]
+    pub fn key_region<'a>(&'a self, key: &'a KmsKey) -> &'a str {
+        key.region.as_deref().unwrap_or(&self.region)
     }
 
     /// The partition of the Recipe's resources: that of its region.
@@ -383,9 +449,20 @@ impl RecipeSpec {
         format!(
             "arn:{}:kms:{}:{}:key/{}",
             self.partition(),
-            self.region,
+            self.key_region(key),
             self.account,
             key.id
+        )
+    }
+
+    /// The ARN of an alias of one of the Recipe's keys. `alias` begins with `alias/`.
+    #[must_use]
+    pub fn alias_arn(&self, key: &KmsKey, alias: &str) -> String {
+        format!(
+            "arn:{}:kms:{}:{}:{alias}",
+            self.partition(),
+            self.key_region(key),
+            self.account
         )
     }
 
@@ -410,17 +487,22 @@ impl IamRole {
     }
 }
 
-/// Whether a text is a KMS key id that the emulator can look up: a UUID in lower case.
-pub(crate) fn is_key_id(text: &str) -> bool {
+/// Whether a text is a KMS key id that the emulator can look up: a UUID, or the id of a multi-Region key, in lower case.
+#[must_use]
+pub fn is_key_id(text: &str) -> bool {
+    let is_hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    if let Some(digits) = text.strip_prefix("mrk-") {
+        return is_hex(digits, 32);
+    }
     let lengths = [8, 4, 4, 4, 12];
     let groups: Vec<&str> = text.split('-').collect();
     groups.len() == lengths.len()
-        && groups.iter().zip(lengths).all(|(group, length)| {
-            group.len() == length
-                && group
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        })
+        && groups
+            .iter()
+            .zip(lengths)
+            .all(|(group, length)| is_hex(group, length))
 }
 
 fn is_region(text: &str) -> bool {
@@ -520,6 +602,40 @@ mod tests {
             refused(&|s| s.kms.keys.push(s.kms.keys[0].clone())),
             RecipeProblem::DuplicateKey { index: 1, .. }
         ));
+        for id in [
+            "mrk-1234",
+            "mrk-1234ABCD12ab34cd56ef1234567890ab",
+            "mrk-1234abcd-12ab-34cd-56ef1234567890",
+        ] {
+            assert!(matches!(
+                refused(&|s| s.kms.keys[0].id = id.into()),
+                RecipeProblem::KeyId { .. }
+            ));
+        }
+        for region in ["mars", "cn-north-1", ""] {
+            assert!(matches!(
+                refused(&|s| s.kms.keys[0].region = Some(region.into())),
+                RecipeProblem::KeyRegion { index: 0, .. }
+            ));
+        }
+        let rule = |role: Option<&str>| InjectRule {
+            r#match: RuleMatch {
+                namespace: "n".into(),
+                role: role.map(str::to_owned),
+                ..RuleMatch::default()
+            },
+            delivery: None,
+            credentials_file: false,
+            env: BTreeMap::new(),
+        };
+        assert_eq!(
+            refused(&|s| s.inject.push(rule(None))),
+            RecipeProblem::Match(0)
+        );
+        assert!(matches!(
+            refused(&|s| s.inject.push(rule(Some("Vault")))),
+            RecipeProblem::MatchRole { index: 0, .. }
+        ));
         assert!(matches!(
             refused(&|s| s.kms.keys[0].aliases = vec!["alias/aws/s3".into()]),
             RecipeProblem::Alias { .. }
@@ -532,6 +648,60 @@ mod tests {
             refused(&|s| s.iam.roles[0].service_accounts = vec!["vault".into()]),
             RecipeProblem::ServiceAccount { .. }
         ));
+    }
+
+    #[test]
+    fn a_multi_region_key_may_be_in_two_regions_and_each_has_its_arn() {
+        let mut spec = spec();
+        spec.kms.keys[0].id = "mrk-1234abcd12ab34cd56ef1234567890ab".into();
+        let mut replica = spec.kms.keys[0].clone();
+        replica.region = Some("eu-west-1".into());
+        spec.kms.keys.push(replica);
+        spec.check().unwrap();
+        let arns: Vec<String> = spec.kms.keys.iter().map(|key| spec.key_arn(key)).collect();
+        assert_eq!(
+            arns,
+            [
+                "arn:aws:kms:us-east-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab",
+                "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+            ]
+        );
+        spec.kms.keys[1].region = Some("us-east-1".into());
+        assert!(matches!(
+            spec.check(),
+            Err(RecipeProblem::DuplicateKey { index: 1, .. })
+        ));
+    }
+
+    #[test]
+    fn a_rule_covers_by_service_account_by_role_or_by_both() {
+        const ROLE: &str = "arn:aws:iam::123456789012:role/r";
+        let covers = |account: Option<&str>, role: Option<&str>, granted: Option<&str>| {
+            let wanted = RuleMatch {
+                namespace: "n".into(),
+                service_account: account.map(str::to_owned),
+                role: role.map(str::to_owned),
+            };
+            (wanted.covers("n", "s", granted), wanted.covers("m", "s", granted))
+        };
+        for (account, role, granted, covered) in [
+            (Some("s"), None, None, true),
+            (Some("s"), None, Some(ROLE), true),
+            (Some("t"), None, Some(ROLE), false),
+            (None, Some(ROLE), Some(ROLE), true),
+            (None, Some(ROLE), Some("arn:aws:iam::123456789012:role/R"), false),
+            (None, Some(ROLE), None, false),
+            (Some("s"), Some(ROLE), Some(ROLE), true),
+            (Some("t"), Some(ROLE), Some(ROLE), false),
+            (Some("s"), Some(ROLE), None, false),
+            (None, None, Some(ROLE), false),
+        ] {
+            assert_eq!(
+                covers(account, role, granted),
+                (covered, false),
+                "{account:?} {role:?} {granted:?}"
+            );
+        }
     }
 
     #[test]

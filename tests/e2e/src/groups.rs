@@ -342,6 +342,10 @@ pub(crate) const ALL: [Group; 18] = [
                 vault::unseals_after_the_emulator_forgot,
             ),
             (
+                "two_vaults_side_by_side_outlive_the_memory_of_the_emulator",
+                vault::two_side_by_side,
+            ),
+            (
                 "a_sidecar_speaks_for_its_pod_as_a_credential_process",
                 vault::sidecar_speaks_for_its_pod,
             ),

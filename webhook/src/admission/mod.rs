@@ -13,7 +13,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use irsa_emu_core::grant::{GrantDefaults, GrantTables, grant_for};
+use irsa_emu_core::grant::{Grant, GrantDefaults, GrantTables, grant_for};
 use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, SkipReason, plan_patch};
 use irsa_emu_core::rules::{RecipeRules, effect_of};
 
@@ -132,6 +132,7 @@ impl Admission {
                 &self.accounts.rules(),
                 namespace,
                 name,
+                grant.as_ref().and_then(Grant::role_arn),
                 self.inject.emulator_url.as_deref(),
             ),
             config: &self.inject,

@@ -289,7 +289,8 @@ mod tests {
         let rule = InjectRule {
             r#match: RuleMatch {
                 namespace: namespace.into(),
-                service_account: service_account.into(),
+                service_account: Some(service_account.into()),
+                role: None,
             },
             delivery: None,
             credentials_file: false,

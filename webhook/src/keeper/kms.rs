@@ -79,6 +79,7 @@ async fn create(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) -> Result
     let made = kms
         .create_key()
         .description(&key.description)
+        .set_multi_region(key.id.starts_with("mrk-").then_some(true))
         .tags(tag(ID_TAG, key.id.clone())?)
         .tags(tag(MATERIAL_TAG, STANDARD.encode(material))?)
         .send()

@@ -4,6 +4,7 @@
 mod iam;
 mod kms;
 mod seed;
+mod shared;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use irsa_emu_core::recipe::{KeySeed, Recipe, RecipeSpec, RecipeStatus};
+use irsa_emu_core::recipe::{Conflict, KeySeed, Recipe, RecipeSpec, RecipeStatus};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
@@ -115,6 +116,14 @@ impl Outcome {
         }
     }
 
+    /// The same, failed if something about it was left out.
+    fn but(self, left_out: Option<String>) -> Self {
+        match (left_out, self.presence()) {
+            (Some(why), presence @ (Presence::Found | Presence::Made)) => Self::Failed { why, presence },
+            _ => self,
+        }
+    }
+
     fn presence(&self) -> Presence {
         match self {
             Self::Found => Presence::Found,
@@ -194,13 +203,15 @@ pub(crate) async fn keep(
             ),
         }
         changes.mark_unchanged();
-        for recipe in directory.recipes() {
-            let outcome = match look_after(&emulator, seed.as_ref(), &issuer, &recipe, &mut instead).await {
+        let recipes = shared::in_order(directory.recipes());
+        for (index, recipe) in recipes.iter().enumerate() {
+            let taken = shared::taken(recipe, &recipes[..index]);
+            let outcome = match look_after(&emulator, seed.as_ref(), &issuer, recipe, &taken, &mut instead).await {
                 Ok(kept) => Seen::Kept(kept),
                 Err(problem) => Seen::Invalid(problem),
             };
             count_made(&outcome, &metrics);
-            write_down(&client, &recipe, &outcome, Some(url)).await;
+            write_down(&client, recipe, &outcome, Some(url)).await;
         }
         tokio::time::sleep(PAUSE).await;
         tokio::select! {
@@ -253,16 +264,20 @@ async fn look_after(
     seed: Option<&KeySeed>,
     issuer: &str,
     recipe: &Recipe,
+    taken: &[Conflict],
     instead: &mut MadeInstead,
 ) -> Result<Vec<Kept>, String> {
     let spec = &recipe.spec;
     spec.check().map_err(|problem| problem.to_string())?;
     let mut kept = Vec::new();
-    let kms = emulator.kms(&spec.account, &spec.region);
     for key in &spec.kms.keys {
+        let kms = emulator.kms(&spec.account, spec.key_region(key));
         let arn = spec.key_arn(key);
+        let (key, refused) = shared::without_taken_aliases(spec, key, taken);
         let outcome = match seed {
-            Some(seed) => kms::keep(&kms, seed, &arn, key, instead.of(recipe, &arn)).await,
+            Some(seed) => kms::keep(&kms, seed, &arn, &key, instead.of(recipe, &arn))
+                .await
+                .but(refused),
             None => Outcome::unseen("the Secret with the seed for key material cannot be read".to_owned()),
         };
         instead.remember(recipe, &arn, &outcome);
@@ -270,12 +285,13 @@ async fn look_after(
     }
     let iam = emulator.iam(&spec.account, spec.partition());
     for role in &spec.iam.roles {
-        let arn = spec.role_arn(role).map_err(|error| error.to_string())?;
-        let outcome = iam::keep(&iam, issuer, &arn, role).await;
-        kept.push(Kept {
-            arn: arn.to_string(),
-            outcome,
-        });
+        let role_arn = spec.role_arn(role).map_err(|error| error.to_string())?;
+        let arn = role_arn.to_string();
+        let outcome = match taken.iter().find(|conflict| conflict.arn == arn) {
+            Some(conflict) => Outcome::unseen(shared::why(conflict)),
+            None => iam::keep(&iam, issuer, &role_arn, role).await,
+        };
+        kept.push(Kept { arn, outcome });
     }
     for arn in providers(spec, issuer) {
         let outcome = iam::keep_provider(&iam, issuer, &arn).await;

@@ -80,7 +80,7 @@ fn recipe() -> Recipe {
 /// One look, and what is written down of it.
 async fn look(emulator: &Emulator, recipe: &mut Recipe, instead: &mut MadeInstead) {
     let seed = KeySeed::from([7; irsa_emu_core::recipe::SEED_BYTES]);
-    let kept = look_after(emulator, Some(&seed), "issuer", recipe, instead).await;
+    let kept = look_after(emulator, Some(&seed), "issuer", recipe, &[], instead).await;
     let now = time::OffsetDateTime::UNIX_EPOCH;
     recipe.status = Some(status::next(
         recipe,

@@ -24,15 +24,21 @@ pub(super) struct MakeArgs {
     /// Name of a recipe, or a file
     #[arg(value_name = "NAME|FILE")]
     recipe: Option<String>,
-    /// The app's own Helm values, to read parameters from
-    #[arg(long, value_name = "FILE")]
-    values: Option<PathBuf>,
+    /// The app's own Helm values, to read parameters from; may be given several times, as to helm
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    values: Vec<PathBuf>,
     /// Set a parameter; beats --values
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = args::assignment)]
     set: Vec<(String, String)>,
     /// Namespace of the app: the recipe's parameter `namespace`
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
+    /// Helm release of the app: the recipe's parameter `release`
+    #[arg(long, value_name = "NAME")]
+    release: Option<String>,
+    /// Take resources that another Recipe of the cluster has
+    #[arg(long)]
+    replace: bool,
     /// Also make the ServiceAccount with its annotation, for an app that brings none
     #[arg(long)]
     service_account: bool,
@@ -83,6 +89,7 @@ pub(super) async fn run(args: &MakeArgs, app: &App) -> Result<ExitStatus, CliErr
         recipe,
         values: args.values.clone(),
         namespace: args.namespace.clone(),
+        release: args.release.clone(),
         set: args.set.clone(),
     };
     let command = app.command("recipe");
@@ -93,10 +100,13 @@ pub(super) async fn run(args: &MakeArgs, app: &App) -> Result<ExitStatus, CliErr
     }
     let client = app.connect().await?.client;
     steps::require_emulator(app, &client, &recipe).await?;
+    let (recipe, replaced) =
+        steps::place(&client, recipe, &request, args.replace, &request.line(&command)).await?;
     if args.service_account {
         steps::apply_service_accounts(app, &client, &recipe).await?;
     }
     let outcome = steps::apply(app, &client, &recipe).await?;
+    steps::delete(app, &client, &replaced).await?;
     let recipe = if args.no_wait {
         recipe
     } else {

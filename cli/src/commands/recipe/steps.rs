@@ -6,7 +6,7 @@ use std::time::Duration;
 use irsa_emu_core::contract::{EKS_PREFIX, INSTANCE_LABEL, ROLE_ARN};
 use irsa_emu_core::recipe::Recipe;
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::ObjectMeta;
+use kube::api::{DeleteParams, ObjectMeta};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 
@@ -16,6 +16,7 @@ use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::{self, Applied, ApplyError, Manifest, recorded};
 use crate::progress::seconds;
 use crate::prompt;
+use crate::recipe::placed::{self, Place};
 use crate::recipe::request::Request;
 use crate::recipe::{installed, wiring};
 
@@ -43,6 +44,53 @@ pub(crate) async fn configured(app: &App) -> Result<Vec<Recipe>, CliError> {
         recipes.push(fill_in(app, &Request::from(entry), &app.command("recipe")).await?);
     }
     Ok(recipes)
+}
+
+/// Gives the Recipe its place among those of the cluster, and names those that it replaces. What other apps have is taken
+/// only where that is asked for. `again` is what the user can type again.
+pub(crate) async fn place(
+    client: &Client,
+    mut recipe: Recipe,
+    request: &Request,
+    replace: bool,
+    again: &str,
+) -> Result<(Recipe, Vec<String>), CliError> {
+    let attempted = format!("applying the Recipe {}", name_of(&recipe));
+    let there = installed::list(client).await.attempting(|| attempted.clone())?;
+    let Place { name, taken } = placed::place(&recipe, request.plain_name(), &there);
+    let mut others: Vec<String> = taken.iter().map(|taken| taken.from.clone()).collect();
+    others.dedup();
+    if !taken.is_empty() && !replace {
+        let lines: Vec<String> = taken
+            .iter()
+            .map(|taken| format!("\n  - Recipe {}: {}", taken.from, taken.what))
+            .collect();
+        let why = format!(
+            "the Recipe {name} would take away what another app has:{}",
+            lines.concat()
+        );
+        return Err(CliError::because(ExitStatus::Unsafe, attempted, why)
+            .code(Code::RecipeTaken)
+            .detail("recipes", others)
+            .next(format!("{again} --replace")));
+    }
+    others.retain(|other| *other != name);
+    recipe.metadata.name = Some(name);
+    Ok((recipe, others))
+}
+
+/// Deletes Recipes that were replaced. What they made stays.
+pub(super) async fn delete(app: &App, client: &Client, names: &[String]) -> Result<(), CliError> {
+    for name in names {
+        app.progress.step(&format!("deleting the Recipe {name}"));
+        let deleted = Api::<Recipe>::all(client.clone()).delete(name, &DeleteParams::default()).await;
+        match deleted {
+            Ok(_) => app.progress.done("deleted"),
+            Err(kube::Error::Api(status)) if status.code == 404 => app.progress.done("not there"),
+            Err(error) => return Err(CliError::failed(format!("deleting the Recipe {name}"), error)),
+        }
+    }
+    Ok(())
 }
 
 /// In real AWS nothing is made, and waiting for it would never end.

@@ -70,9 +70,9 @@ pub struct UpArgs {
     /// Apply a recipe when all is ready; may be given several times, and takes the place of `recipes` in the file
     #[arg(long = "recipe", value_name = "NAME|FILE")]
     pub(super) recipes: Vec<String>,
-    /// The app's own Helm values, to read parameters of the recipe from
-    #[arg(long, value_name = "FILE", requires = "recipes")]
-    pub(super) values: Option<PathBuf>,
+    /// The app's own Helm values, to read parameters of the recipe from; may be given several times, as to helm
+    #[arg(long, value_name = "FILE", value_delimiter = ',', requires = "recipes")]
+    pub(super) values: Vec<PathBuf>,
     /// Set a parameter of the recipe; beats --values
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = args::assignment, requires = "recipes")]
     pub(super) set: Vec<(String, String)>,

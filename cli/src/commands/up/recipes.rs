@@ -14,6 +14,7 @@ use crate::recipe::request::Request;
 
 /// A recipe, filled in.
 pub(super) struct Wanted {
+    request: Request,
     recipe: Recipe,
     again: String,
 }
@@ -32,8 +33,9 @@ impl From<&RecipeEntry> for Request {
     fn from(entry: &RecipeEntry) -> Self {
         Self {
             recipe: entry.recipe.clone(),
-            values: entry.values.clone(),
+            values: entry.values.clone().map(Vec::from).unwrap_or_default(),
             namespace: entry.namespace.clone(),
+            release: entry.release.clone(),
             set: entry.set.clone().into_iter().collect(),
         }
     }
@@ -63,6 +65,7 @@ impl Up<'_> {
             wanted.push(Wanted {
                 recipe: steps::fill_in(app, &request, &command).await?,
                 again: request.line(&app.command("recipe")),
+                request,
             });
         }
         Ok(wanted)
@@ -70,7 +73,7 @@ impl Up<'_> {
 
     fn named(&self) -> Result<Vec<Request>, CliError> {
         let (named, args) = (&self.args.recipes, self.args);
-        if named.len() > 1 && (args.values.is_some() || !args.set.is_empty()) {
+        if named.len() > 1 && (!args.values.is_empty() || !args.set.is_empty()) {
             let why =
                 "--values and --set are for one --recipe; list several, each with its own, in irsa-emu.yaml";
             return Err(CliError::because(ExitStatus::Usage, "choosing the recipes", why)
@@ -80,6 +83,7 @@ impl Up<'_> {
             recipe: recipe.clone(),
             values: args.values.clone(),
             namespace: None,
+            release: None,
             set: args.set.clone(),
         };
         Ok(named.iter().map(request).collect())
@@ -92,11 +96,17 @@ impl Up<'_> {
         recipes: &[Wanted],
     ) -> Result<usize, CliError> {
         let mut changes = 0;
-        for Wanted { recipe, again } in recipes {
-            let applied = steps::apply(self.app, &cluster.client, recipe).await?;
+        for Wanted {
+            request,
+            recipe,
+            again,
+        } in recipes
+        {
+            let (recipe, _) = steps::place(&cluster.client, recipe.clone(), request, false, again).await?;
+            let applied = steps::apply(self.app, &cluster.client, &recipe).await?;
             changes += usize::from(applied != Applied::Unchanged);
             let left = self.deadline().saturating_duration_since(Instant::now());
-            steps::wait(self.app, &cluster.client, recipe, left, again).await?;
+            steps::wait(self.app, &cluster.client, &recipe, left, again).await?;
         }
         Ok(changes)
     }

@@ -99,15 +99,17 @@ impl<'a> Case<'a> {
     fn new(subject: &'a Subject, world: &'a World) -> Self {
         let (namespace, account_name) = (subject.namespace.as_str(), subject.service_account());
         let emulator = world.settings.inject.emulator_url.as_deref();
+        let grant = world.grant(namespace, account_name);
+        let role = grant.as_ref().and_then(|(grant, _)| grant.role_arn());
         Self {
             subject,
             world,
             namespace,
             account_name,
             account: world.account(namespace, account_name),
-            grant: world.grant(namespace, account_name),
-            effect: effect_of(&world.rules, namespace, account_name, emulator),
-            sources: sources_of(&world.rules, namespace, account_name, emulator),
+            effect: effect_of(&world.rules, namespace, account_name, role, emulator),
+            sources: sources_of(&world.rules, namespace, account_name, role, emulator),
+            grant,
         }
     }
 

@@ -5,6 +5,8 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use super::template::{BEGIN, END};
+
 /// Deepest nesting that is read; Vault's own configuration has three levels.
 const MAX_DEPTH: usize = 32;
 
@@ -38,19 +40,33 @@ pub struct HclError {
     pub message: String,
 }
 
-/// Reads a text.
-pub(super) fn parse(text: &str) -> Result<Vec<Item>, HclError> {
+/// A text, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Body {
+    /// What it has at its top.
+    pub(super) items: Vec<Item>,
+    /// The mark of the first template that stands in place of an item, and may print some.
+    pub(super) unknown: Option<String>,
+}
+
+/// Reads a text whose templates are masked.
+pub(super) fn parse(text: &str) -> Result<Body, HclError> {
     let mut reader = Reader {
-        rest: text.chars().peekable(),
+        rest: text.strip_prefix('\u{feff}').unwrap_or(text).chars().peekable(),
         line: 1,
+        unknown: None,
     };
     let items = reader.items(None, 0)?;
-    Ok(items)
+    Ok(Body {
+        items,
+        unknown: reader.unknown,
+    })
 }
 
 struct Reader<'a> {
     rest: Peekable<Chars<'a>>,
     line: usize,
+    unknown: Option<String>,
 }
 
 impl Reader<'_> {
@@ -133,6 +149,10 @@ impl Reader<'_> {
                 }
                 (Some(','), Some(_)) => {
                     self.next();
+                }
+                (Some(&BEGIN), _) => {
+                    let mark = self.word();
+                    self.unknown.get_or_insert(mark);
                 }
                 _ => items.push(self.item(depth)?),
             }
@@ -280,7 +300,7 @@ impl Reader<'_> {
 }
 
 fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || "_-.+".contains(c)
+    c.is_alphanumeric() || "_-.+".contains(c) || matches!(c, BEGIN | END)
 }
 
 #[cfg(test)]
@@ -304,7 +324,7 @@ text <<-EOT
 "#;
         assert!(parse(text).is_err());
         let text = text.replace("text <<-EOT", "text = <<-EOT\n  a {\n  EOT");
-        let items = parse(&text).unwrap();
+        let items = parse(&text).unwrap().items;
         let keys: Vec<String> = items.iter().map(|item| item.keys.join(" ")).collect();
         assert_eq!(keys, ["ui", "listener tcp", "quoted", "text"]);
         let attribute = |name: &str, text: &str| Item {
@@ -318,8 +338,19 @@ text <<-EOT
 
     #[test]
     fn strings_have_escapes_and_interpolations() {
-        let items = parse(r#"a = "x\"\n${f("z")}y""#).unwrap();
+        let items = parse(r#"a = "x\"\n${f("z")}y""#).unwrap().items;
         assert_eq!(items[0].value, Value::Text("x\"\n${f(\"z\")}y".into()));
+    }
+
+    #[test]
+    fn a_template_in_place_of_an_item_is_passed_over_and_remembered() {
+        let body = parse("\u{e000}3\u{e001}\na \"b\" {\n  \u{e000}4\u{e001}\n  c = \u{e000}5\u{e001}\n}").unwrap();
+        assert_eq!(body.unknown.as_deref(), Some("\u{e000}3\u{e001}"));
+        let inner = Item {
+            keys: vec!["c".into()],
+            value: Value::Text("\u{e000}5\u{e001}".into()),
+        };
+        assert_eq!(body.items[0].value, Value::Object(vec![inner]));
     }
 
     #[test]
