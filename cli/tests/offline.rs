@@ -169,6 +169,35 @@ fn manifests_get_what_the_webhook_gives_their_pods() {
 }
 
 #[test]
+fn manifests_get_the_address_of_the_emulator_if_it_is_named() {
+    let context = project(&[("app.yaml", APP)]);
+    let inject = |more: &[&str]| {
+        context.run(&[&["inject", "-f", "app.yaml", "-n", "shop"], &IMAGES[2..], more].concat())
+    };
+    for (ip, url) in [
+        ("10.96.3.4", "http://10.96.3.4:4566"),
+        ("fd00:10:96::1f", "http://[fd00:10:96::1f]:4566"),
+    ] {
+        let out = inject(&["--emulator-ip", ip]);
+        assert!(out.stdout.contains(url), "{}", out.stdout);
+        assert!(!out.stderr.contains("AWS_ENDPOINT_URL_S3"), "{}", out.stderr);
+    }
+    let strict = inject(&["--profile", "strict-eks"]);
+    assert!(
+        !strict.stderr.contains("AWS_ENDPOINT_URL_S3"),
+        "{}",
+        strict.stderr
+    );
+    let wrong = inject(&["--emulator-ip", "localstack"]);
+    assert_eq!(
+        (wrong.code, wrong.stdout.as_str()),
+        (Some(2), ""),
+        "{}",
+        wrong.stderr
+    );
+}
+
+#[test]
 fn the_page_shows_what_is_said() {
     let page = include_str!("../../docs/offline.md");
     let context = project(&[("app.yaml", APP)]);

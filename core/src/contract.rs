@@ -113,14 +113,19 @@ pub const WEBHOOK_HEALTH_PORT: u16 = 8081;
 pub const WEBHOOK_TLS_SECRET: &str = "irsa-emu-webhook-tls";
 /// Name of the MutatingWebhookConfiguration.
 pub const WEBHOOK_CONFIGURATION: &str = "irsa-emu";
-/// Name of the webhook that serves every Namespace but the excluded ones.
+/// Name of the webhook that serves every Namespace but our own, [`SYSTEM_NAMESPACE`] and those that enforce.
 pub const WEBHOOK_NAME: &str = "pods.irsa-emu.dev";
 /// Name of the webhook that serves the Namespaces in which a Pod without its identity must not run.
 pub const WEBHOOK_NAME_ENFORCED: &str = "enforced-pods.irsa-emu.dev";
-/// Name of the webhook that serves, in excluded Namespaces, just the ServiceAccounts that Recipes name.
+/// Name of the webhook that serves [`SYSTEM_NAMESPACE`].
 pub const WEBHOOK_NAME_SYSTEM: &str = "system-pods.irsa-emu.dev";
-/// Namespaces that no webhook of ours sees unless a Recipe's injection rule names them.
-pub const EXCLUDED_NAMESPACES: [&str; 1] = ["kube-system"];
+/// Namespace of the cluster's own Pods. The controllers that charts put there have roles, as on EKS; a webhook that does not
+/// respond must not keep the cluster's own Pods from starting.
+pub const SYSTEM_NAMESPACE: &str = "kube-system";
+/// The API server waits this long for a webhook, in seconds.
+pub const WEBHOOK_TIMEOUT: i32 = 5;
+/// The API server waits this long for the webhook of [`SYSTEM_NAMESPACE`], in seconds: a dead webhook delays no Pod longer.
+pub const WEBHOOK_TIMEOUT_SYSTEM: i32 = 2;
 
 /// Service of the STS front, port 80.
 pub const STS_FRONT: &str = "irsa-emu-sts";
@@ -199,6 +204,10 @@ pub mod env {
     pub const ENDPOINT: &str = "AWS_ENDPOINT_URL";
     /// Endpoint for STS; the web identity provider of Go's SDK v2 honours only this one (docs/sdks.md).
     pub const ENDPOINT_STS: &str = "AWS_ENDPOINT_URL_STS";
+    /// Endpoint for S3. If its host is an IP address, every SDK puts the bucket into the path and not into the host name.
+    pub const ENDPOINT_S3: &str = "AWS_ENDPOINT_URL_S3";
+    /// `true` keeps SDKs from putting a prefix in front of the endpoint's host name.
+    pub const DISABLE_HOST_PREFIX: &str = "AWS_DISABLE_HOST_PREFIX_INJECTION";
     /// URL of the container credentials endpoint.
     pub const CONTAINER_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
     /// `Authorization` value for the container credentials endpoint.

@@ -5,6 +5,7 @@
 //! tested by tables and properties, and the webhook and the command line answer the same question alike.
 
 pub mod contract;
+pub mod emulator_service;
 pub mod grant;
 pub mod oidc_provider;
 pub mod partition;

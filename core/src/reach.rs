@@ -1,14 +1,13 @@
 //! Which Pods the API server sends to the webhook at all: what the registration's selectors come to, decided here for
 //! those who ask why a Pod was not looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::contract::{
-    EXCLUDED_NAMESPACES, INJECTION_DISABLED, INJECTION_ENFORCE, INJECTION_LABEL, SKIP_LABEL, WEBHOOK_NAME,
+    INJECTION_DISABLED, INJECTION_ENFORCE, INJECTION_LABEL, SKIP_LABEL, SYSTEM_NAMESPACE, WEBHOOK_NAME,
     WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM,
 };
 use crate::pod_view::PodView;
-use crate::rules::RecipeRules;
 
 /// The webhook of the registration that sees a Pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +16,7 @@ pub enum Hook {
     Everywhere,
     /// The one for Namespaces labelled `enforce`: no Pod is made without its answer.
     Enforced,
-    /// The one for ServiceAccounts of excluded Namespaces that a Recipe names.
+    /// The one for `kube-system`: a Pod is made even where the webhook does not answer, whatever the Namespace's label says.
     System,
 }
 
@@ -42,8 +41,6 @@ pub enum OutOfReach {
     DisabledNamespace,
     /// The Namespace is irsa-emu's own.
     OwnNamespace,
-    /// The Namespace is excluded, and no Recipe's rule names the ServiceAccount.
-    ExcludedNamespace,
 }
 
 /// Which webhook sees a Pod that is created in a Namespace with these labels, or why none does. `own` is the Namespace of
@@ -53,7 +50,6 @@ pub fn reach(
     namespace: &str,
     labels: &BTreeMap<String, String>,
     own: &str,
-    rules: &[RecipeRules],
 ) -> Result<Hook, OutOfReach> {
     if pod.has_label(SKIP_LABEL) {
         return Err(OutOfReach::SkipLabel);
@@ -65,12 +61,8 @@ pub fn reach(
     if namespace == own {
         return Err(OutOfReach::OwnNamespace);
     }
-    if EXCLUDED_NAMESPACES.contains(&namespace) {
-        return if system_accounts(rules).contains(&(namespace, pod.service_account())) {
-            Ok(Hook::System)
-        } else {
-            Err(OutOfReach::ExcludedNamespace)
-        };
+    if namespace == SYSTEM_NAMESPACE {
+        return Ok(Hook::System);
     }
     Ok(if injection == Some(INJECTION_ENFORCE) {
         Hook::Enforced
@@ -79,65 +71,22 @@ pub fn reach(
     })
 }
 
-/// ServiceAccounts of excluded Namespaces that a Recipe's rule names. Names that Kubernetes would not accept are left
-/// out: they go into an expression.
-#[must_use]
-pub fn system_accounts(rules: &[RecipeRules]) -> BTreeSet<(&str, &str)> {
-    let is_name = |text: &str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
-    };
-    let matches = rules
-        .iter()
-        .flat_map(|recipe| &recipe.rules)
-        .map(|rule| &rule.r#match);
-    matches
-        .filter_map(|matched| Some((matched.namespace.as_str(), matched.service_account.as_deref()?)))
-        .filter(|(namespace, name)| EXCLUDED_NAMESPACES.contains(namespace) && is_name(name))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::recipe::{InjectRule, RuleMatch};
 
     fn reached(namespace: &str, injection: Option<&str>, skip: bool) -> Result<Hook, OutOfReach> {
-        let rule = InjectRule {
-            r#match: RuleMatch {
-                namespace: "kube-system".into(),
-                service_account: Some("vault".into()),
-                role: None,
-            },
-            delivery: None,
-            credentials_file: false,
-            env: BTreeMap::new(),
-        };
-        let rules = [RecipeRules {
-            recipe: "r".into(),
-            region: None,
-            rules: vec![rule],
-        }];
         let labels = injection
             .map(|value| (INJECTION_LABEL.to_owned(), value.to_owned()))
             .into_iter()
             .collect();
-        let (namespace, account) = namespace.split_once('/').unwrap_or((namespace, "app"));
-        let mut object = json!({"metadata": {}, "spec": {"containers": [], "serviceAccountName": account}});
+        let mut object = json!({"metadata": {}, "spec": {"containers": []}});
         if skip {
             object["metadata"]["labels"] = json!({SKIP_LABEL: "false"});
         }
-        reach(
-            &PodView::of(&object).unwrap(),
-            namespace,
-            &labels,
-            "irsa-emu",
-            &rules,
-        )
+        reach(&PodView::of(&object).unwrap(), namespace, &labels, "irsa-emu")
     }
 
     #[test]
@@ -150,16 +99,10 @@ mod tests {
             ("default", Some("disabled"), false, Err(O::DisabledNamespace)),
             ("default", None, true, Err(O::SkipLabel)),
             ("irsa-emu", None, false, Err(O::OwnNamespace)),
-            ("kube-system", None, false, Err(O::ExcludedNamespace)),
-            ("kube-system/vault", None, false, Ok(H::System)),
-            ("kube-system/vault", Some("enforce"), false, Ok(H::System)),
-            (
-                "kube-system/vault",
-                Some("disabled"),
-                false,
-                Err(O::DisabledNamespace),
-            ),
-            ("kube-system/vault", None, true, Err(O::SkipLabel)),
+            ("kube-system", None, false, Ok(H::System)),
+            ("kube-system", Some("enforce"), false, Ok(H::System)),
+            ("kube-system", Some("disabled"), false, Err(O::DisabledNamespace)),
+            ("kube-system", None, true, Err(O::SkipLabel)),
         ] {
             assert_eq!(
                 reached(namespace, injection, skip),

@@ -39,6 +39,7 @@ fn config(delivery: Delivery) -> InjectConfig {
     InjectConfig {
         region: Some("us-east-1".into()),
         emulator_url: Some(emulator_url()),
+        s3_url: Some("http://10.96.3.4:4566".into()),
         sts_url: sts_front_url(),
         sidecar_image: "example.test/sidecar:1".into(),
         native_sidecars: true,
@@ -191,7 +192,9 @@ fn regional_sts_comes_first_as_in_eks() {
             "AWS_ROLE_ARN",
             "AWS_WEB_IDENTITY_TOKEN_FILE",
             "AWS_ENDPOINT_URL",
-            "AWS_ENDPOINT_URL_STS"
+            "AWS_ENDPOINT_URL_STS",
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION"
         ]
     );
 }
@@ -425,6 +428,51 @@ fn pod_identity_gives_what_eks_gives() {
 }
 
 #[test]
+fn s3_is_asked_by_ip_address_unless_the_container_or_a_rule_names_an_endpoint() {
+    const S3: &str = "AWS_ENDPOINT_URL_S3";
+    const PREFIX: &str = "AWS_DISABLE_HOST_PREFIX_INJECTION";
+    let by_ip = Some("http://10.96.3.4:4566");
+    let rule = RuleEffect {
+        env: BTreeMap::from([(S3.to_owned(), "http://of-a-rule".to_owned())]),
+        ..RuleEffect::default()
+    };
+    let none = RuleEffect::default();
+    let own = |name: &str| json!([{"name": name, "value": "own"}]);
+    for delivery in [Delivery::WebIdentity, Delivery::Sidecar] {
+        for (variables, effect, s3, prefix) in [
+            (json!([]), &none, by_ip, Some("true")),
+            (own("AWS_ENDPOINT_URL_STS"), &none, by_ip, Some("true")),
+            (own(S3), &none, Some("own"), Some("true")),
+            (own(PREFIX), &none, by_ip, Some("own")),
+            // It means S3, too, and may be the address of another emulator, or of AWS.
+            (own("AWS_ENDPOINT_URL"), &none, None, None),
+            (json!([]), &rule, Some("http://of-a-rule"), Some("true")),
+            (own(S3), &rule, Some("own"), Some("true")),
+        ] {
+            let mut pod = simple();
+            pod["spec"]["containers"][0]["env"] = variables.clone();
+            let after = patched(&pod, &plan_with(&pod, Some(&grant()), effect, &config(delivery)));
+            let env = env_of(&after, "containers", 0);
+            let has = (env.get(S3).copied(), env.get(PREFIX).copied());
+            assert_eq!(has, (s3, prefix), "{delivery:?} {variables}");
+        }
+    }
+    let unknown = InjectConfig {
+        s3_url: None,
+        ..config(Delivery::WebIdentity)
+    };
+    let outcome = plan_with(&simple(), Some(&grant()), &none, &unknown);
+    let after = patched(&simple(), &outcome);
+    assert!(!env_of(&after, "containers", 0).contains_key(S3));
+    let hash = |after: &Value| after["metadata"]["annotations"]["irsa-emu.dev/config-hash"].clone();
+    assert_ne!(
+        hash(&after),
+        hash(&self::after(&simple(), Delivery::WebIdentity)),
+        "the address is one of the settings"
+    );
+}
+
+#[test]
 fn only_the_default_lifetime_of_pod_identity_is_shortened_at_random() {
     let lifetime = |grant: &Grant, jitter: u32, annotation: Option<&str>| {
         let mut pod = simple();
@@ -629,7 +677,13 @@ fn against_real_aws_only_the_sidecar_serves_and_no_endpoint_is_added() {
         variables.contains_key("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
         "{variables:?}"
     );
-    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ROLE_ARN"] {
+    for name in [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_DISABLE_HOST_PREFIX_INJECTION",
+        "AWS_ROLE_ARN",
+    ] {
         assert!(!variables.contains_key(name), "{variables:?}");
     }
     let mut windows = simple();

@@ -27,6 +27,7 @@ fn config() -> InjectConfig {
     InjectConfig {
         region: Some("us-east-1".into()),
         emulator_url: Some("http://emulator".into()),
+        s3_url: Some("http://10.96.3.4:4566".into()),
         sts_url: "http://sts".into(),
         sidecar_image: "sidecar".into(),
         native_sidecars: true,

@@ -103,6 +103,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let config = InjectConfig {
         region: case.region,
         emulator_url: (!case.real_aws).then(|| "http://emulator".to_owned()),
+        s3_url: (!case.real_aws).then(|| "http://10.96.3.4:4566".to_owned()),
         sts_url: "http://sts".to_owned(),
         sidecar_image: "sidecar:1".to_owned(),
         native_sidecars: !case.old_cluster,

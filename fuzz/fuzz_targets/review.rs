@@ -75,6 +75,7 @@ fn plan(request: &Request<'_>, pod: &PodView<'_>, object: Option<&Value>) -> Out
     let config = InjectConfig {
         region: Some("us-east-1".to_owned()),
         emulator_url: Some("http://emulator".to_owned()),
+        s3_url: Some("http://10.96.3.4:4566".into()),
         sts_url: "http://sts".to_owned(),
         sidecar_image: "sidecar:1".to_owned(),
         native_sidecars: true,

@@ -49,6 +49,7 @@ fn whole(bencher: Bencher<'_, '_>, size: Size) {
     let config = InjectConfig {
         region: Some("us-east-1".into()),
         emulator_url: Some(emulator_url()),
+        s3_url: Some("http://10.96.3.4:4566".into()),
         sts_url: sts_front_url(),
         sidecar_image: "irsa-emu-sidecar:0".into(),
         native_sidecars: true,

@@ -226,6 +226,8 @@ impl Settings {
         let inject = InjectConfig {
             region: Some(region).filter(|region| !region.is_empty()),
             emulator_url,
+            // The cluster chooses it.
+            s3_url: None,
             sts_url,
             sidecar_image,
             native_sidecars,

@@ -28,6 +28,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::admission::in_force::InForce;
 use crate::admission::paths::Paths;
 use crate::admission::registration;
 use crate::args::{Args, Settings};
@@ -143,6 +144,7 @@ impl Parts {
                 .keep_valid(client.clone(), settings.namespace.clone()),
         );
         directory.synced().await.context("the watches ended")?;
+        let inject = InForce::follow(client, settings, tasks).await?;
 
         let (registered, following) = registration::follow(client);
         tasks.spawn(following);
@@ -151,6 +153,7 @@ impl Parts {
         let admission = admission::Admission::new(
             Arc::clone(&directory) as Arc<_>,
             settings,
+            inject,
             Arc::clone(metrics),
             events.clone(),
             self.readiness.clone(),
@@ -205,7 +208,6 @@ impl Parts {
             move || {
                 let registering = registration::keep(
                     client.clone(),
-                    Arc::clone(&directory),
                     Arc::clone(&settings),
                     certificates.clone(),
                     registered.clone(),

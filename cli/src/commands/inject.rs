@@ -1,8 +1,10 @@
 //! `irsa-emu inject`: gives manifests what the webhook would give their Pods, without a cluster.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use irsa_emu_core::contract::{EMULATOR, NAMESPACE, env};
 use irsa_emu_core::rules::Delivery;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,7 +14,7 @@ use crate::args;
 use crate::commands::recipe::steps;
 use crate::documents::{self, Document, File};
 use crate::error::{Attempt, CliError, ExitStatus};
-use crate::explain::findings::{Finding, Level};
+use crate::explain::findings::{ADDRESS_UNKNOWN, Finding, Level};
 use crate::explain::world::World;
 use crate::explain::{Explanation, subject, templates};
 use crate::images::ImageArgs;
@@ -29,7 +31,7 @@ ServiceAccounts, Namespaces and Recipes count if they are among the documents, R
 
 Examples:
   helm template app ./chart -n shop | irsa-emu inject -n shop -f - > injected.yaml
-  irsa-emu inject -f app.yaml > injected.yaml"
+  irsa-emu inject -f app.yaml --emulator-ip 10.96.3.4 > injected.yaml"
 )]
 pub struct InjectArgs {
     /// Manifests; `-` is stdin
@@ -46,6 +48,9 @@ pub struct InjectArgs {
     /// Version of Kubernetes that it is for, such as 1.31 [default: the newest]
     #[arg(long, value_name = "VERSION", value_parser = args::kubernetes_minor)]
     kube_version: Option<u32>,
+    /// ClusterIP of the emulator's Service, which Pods get for S3: `kubectl -n irsa-emu get service localstack`
+    #[arg(long, value_name = "IP")]
+    emulator_ip: Option<IpAddr>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -99,6 +104,13 @@ pub async fn run(args: InjectArgs, app: &App) -> Result<ExitStatus, CliError> {
             app.progress.warn(&warning);
         }
     }
+    if looked.decided.iter().any(lacks_address) {
+        app.progress.note(&format!(
+            "{} is added only with the ClusterIP of the emulator's Service\n  next: irsa-emu inject --emulator-ip \
+ $(kubectl --context NAME -n {NAMESPACE} get service {EMULATOR} -o jsonpath={{.spec.clusterIP}})",
+            env::ENDPOINT_S3
+        ));
+    }
     let documents = files.iter().flat_map(|file| &file.documents);
     let answer = Answer {
         objects: documents.map(|document| document.value.clone()).collect(),
@@ -135,7 +147,12 @@ async fn world(
     let install = args
         .install
         .install(&app.instance, images, &emulator, native_sidecars);
-    let mut world = World::offline(Settings::of(&install));
+    let mut settings = Settings::of(&install);
+    if let Some(ip) = args.emulator_ip {
+        let ip = ip.to_string();
+        settings.inject = settings.inject.with_cluster_ip(&settings.namespace, Some(&ip));
+    }
+    let mut world = World::offline(settings);
     for recipe in steps::configured(app).await? {
         world.learn_recipe(&recipe);
     }
@@ -183,6 +200,12 @@ fn gets_sidecar(decision: &Decision) -> bool {
         && delivery
             .as_ref()
             .is_some_and(|chosen| chosen.value == Delivery::Sidecar.as_str())
+}
+
+/// Whether the webhook would give more, but only the cluster knows what.
+fn lacks_address(decision: &Decision) -> bool {
+    let mut findings = decision.explanation.findings.iter();
+    decision.is_changed && findings.any(|finding| finding.id == ADDRESS_UNKNOWN)
 }
 
 /// What was decided, for people.

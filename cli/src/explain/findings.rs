@@ -5,6 +5,8 @@ use irsa_emu_core::plan::SkipReason;
 use irsa_emu_core::reach::OutOfReach;
 use serde::Serialize;
 
+/// Finding of Pods that are explained, or patched, without a cluster.
+pub const ADDRESS_UNKNOWN: &str = "emulator-address-unknown";
 /// Findings of a Pod that ought to have been injected.
 pub const MISSED: [&str; 3] = [
     "created-before-webhook",
@@ -95,10 +97,7 @@ impl About<'_> {
     /// Why no webhook sees the Pod.
     pub(super) fn out_of_reach(&self, why: OutOfReach) -> Finding {
         let Self {
-            kubectl,
-            namespace,
-            account,
-            ..
+            kubectl, namespace, ..
         } = self;
         match why {
             OutOfReach::SkipLabel => skip_label(),
@@ -113,15 +112,6 @@ impl About<'_> {
                 "own-namespace",
                 format!("{namespace} is the Namespace of irsa-emu itself, whose Pods are never injected"),
                 "run it in a Namespace of its own",
-            ),
-            OutOfReach::ExcludedNamespace => Finding::error(
-                "namespace-excluded",
-                format!(
-                    "the Namespace {namespace} is excluded, and no Recipe's injection rule names the ServiceAccount {account}"
-                ),
-                format!(
-                    "a Recipe with the rule: inject: [{{match: {{namespace: {namespace}, serviceAccount: {account}}}}}]"
-                ),
             ),
         }
     }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use irsa_emu_core::contract::{
-    NAMESPACE, POD_IDENTITIES, POD_IDENTITIES_ENTRY, ROLE_MAP, ROLE_MAP_ENTRY, WEBHOOK, WEBHOOK_CONFIGURATION,
+    EMULATOR, NAMESPACE, POD_IDENTITIES, POD_IDENTITIES_ENTRY, ROLE_MAP, ROLE_MAP_ENTRY, WEBHOOK,
+    WEBHOOK_CONFIGURATION,
 };
 use irsa_emu_core::grant::{GrantTables, PodIdentities, RoleMap};
 use irsa_emu_core::oidc_provider::account_of;
@@ -13,7 +14,7 @@ use irsa_emu_core::rules::RecipeRules;
 use irsa_emu_core::trust_policy;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service, ServiceAccount};
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::{Api, Client, Resource};
 use serde_json::Value;
@@ -32,8 +33,9 @@ use crate::recipe::installed;
 pub async fn world(client: &Client, kubectl: String) -> Result<Option<World>, kube::Error> {
     let deployments = Api::<Deployment>::namespaced(client.clone(), NAMESPACE);
     let registrations = Api::<MutatingWebhookConfiguration>::all(client.clone());
-    let (deployment, registration, tables, rules, provider) = tokio::try_join!(
+    let (deployment, emulator, registration, tables, rules, provider) = tokio::try_join!(
         deployments.get_opt(WEBHOOK),
+        emulator(client),
         registrations.get_metadata_opt(WEBHOOK_CONFIGURATION),
         tables(client),
         rules(client),
@@ -53,8 +55,15 @@ pub async fn world(client: &Client, kubectl: String) -> Result<Option<World>, ku
         provider,
         time_keys: time_keys(OffsetDateTime::now_utc()),
         kubectl,
-        ..World::new(settings)
+        ..World::new(settings.with_emulator(emulator.as_ref()))
     }))
+}
+
+/// The Service of the emulator.
+pub async fn emulator(client: &Client) -> Result<Option<Service>, kube::Error> {
+    Api::<Service>::namespaced(client.clone(), NAMESPACE)
+        .get_opt(EMULATOR)
+        .await
 }
 
 async fn tables(client: &Client) -> Result<GrantTables, kube::Error> {

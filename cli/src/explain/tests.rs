@@ -139,7 +139,7 @@ type Change = fn(&mut World, &mut Value);
 #[test]
 #[expect(clippy::too_many_lines, reason = "one table")]
 fn everything_in_the_way_of_a_pod_is_told_with_its_mend() {
-    let cases: [(&str, Change, &str); 19] = [
+    let cases: [(&str, Change, &str); 18] = [
         (
             "no-role-arn",
             |w, _| annotate(w, &[]),
@@ -215,11 +215,6 @@ fn everything_in_the_way_of_a_pod_is_told_with_its_mend() {
                 w.namespaces.insert("apps".into(), labels.into());
             },
             "label namespace apps irsa-emu.dev/injection-",
-        ),
-        (
-            "namespace-excluded",
-            |w, p| moved(w, p, "kube-system"),
-            "{namespace: kube-system, serviceAccount: app}",
         ),
         (
             "own-namespace",
@@ -323,6 +318,51 @@ fn what_is_only_good_to_know_takes_no_credentials_away() {
         change(&mut world, &mut pod);
         assert_eq!(told(&judge(&of_file(&pod), &world)), (credentials, vec![id]));
     }
+}
+
+#[test]
+fn a_pod_of_kube_system_gets_credentials() {
+    let (mut world, mut pod) = (world(), pod());
+    moved(&mut world, &mut pod, "kube-system");
+    let explained = judge(&of_file(&pod), &world);
+    assert_eq!(told(&explained), (Credentials::Yes, vec![]));
+    assert_eq!(explained.if_created_now.webhook, Some("system-pods.irsa-emu.dev"));
+}
+
+#[test]
+fn a_pod_with_a_former_address_of_the_emulator_is_stale() {
+    let service = |ip: &str| serde_json::from_value(json!({"spec": {"clusterIP": ip}})).unwrap();
+    let at = |ip: &str| {
+        let mut world = world();
+        world.settings = world.settings.with_emulator(Some(&service(ip)));
+        world
+    };
+    let (before, now) = (at("10.96.3.4"), at("10.96.3.5"));
+    let injection = crate::inject::inject(&pod(), "default", &before)
+        .unwrap()
+        .unwrap();
+    let pod = injection.changed.unwrap();
+    assert_eq!(told(&judge(&running(&pod, None), &before)).1, Vec::<&str>::new());
+    assert_eq!(told(&judge(&running(&pod, None), &now)).1, ["stale"]);
+}
+
+#[test]
+fn without_a_cluster_the_address_of_the_emulator_is_told_to_be_unknown() {
+    let unknown = |change: fn(&mut World)| {
+        let mut world = world();
+        world.is_offline = true;
+        change(&mut world);
+        told(&judge(&of_file(&pod()), &world))
+            .1
+            .contains(&super::findings::ADDRESS_UNKNOWN)
+    };
+    assert!(unknown(|_| {}));
+    assert!(!unknown(|world| world.is_offline = false));
+    assert!(!unknown(|world| world.settings.inject.strict_eks = true));
+    assert!(!unknown(
+        |world| world.settings.inject.s3_url = Some("http://10.96.3.4:4566".into())
+    ));
+    assert!(!unknown(|world| annotate(world, &[])), "nothing is injected");
 }
 
 #[test]

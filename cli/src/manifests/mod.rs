@@ -106,7 +106,7 @@ impl Install {
             Manifest::of(&self.labelled_crd())?,
         ];
         manifests.extend(rbac::manifests(self)?);
-        manifests.extend(webhook::manifests(self)?);
+        // Before the webhook, which gives Pods the ClusterIP of the emulator's Service.
         if let Backend::Emulator {
             image,
             options,
@@ -115,6 +115,7 @@ impl Install {
         {
             manifests.extend(emulator::manifests(self, image, options, token.as_deref())?);
         }
+        manifests.extend(webhook::manifests(self)?);
         Ok(manifests)
     }
 
@@ -280,6 +281,17 @@ pub(crate) mod tests {
             assert!(has(arg), "{args}");
         }
         assert!(!args.to_string().contains("emulator-url"), "{args}");
+    }
+
+    #[test]
+    fn the_cluster_chooses_the_address_of_the_emulator_and_keeps_it() {
+        let objects = objects();
+        let service = objects
+            .iter()
+            .find(|object| object["kind"] == "Service" && object["metadata"]["name"] == "localstack");
+        let spec = service.unwrap()["spec"].as_object().unwrap();
+        // What is not applied is not changed by the next apply.
+        assert!(!spec.keys().any(|key| key.starts_with("clusterIP")), "{spec:?}");
     }
 
     #[test]

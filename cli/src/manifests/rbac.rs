@@ -1,7 +1,7 @@
 //! What the webhook may do: the least that works.
 
 use irsa_emu_core::contract::{
-    API_GROUP, AWS_CREDENTIALS_SECRET, KEEPER_LEASE, KEY_SEED_SECRET, NAMESPACE, WEBHOOK,
+    API_GROUP, AWS_CREDENTIALS_SECRET, EMULATOR, KEEPER_LEASE, KEY_SEED_SECRET, NAMESPACE, WEBHOOK,
     WEBHOOK_CONFIGURATION, WEBHOOK_TLS_SECRET,
 };
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -81,8 +81,8 @@ fn cluster_rules() -> Vec<PolicyRule> {
     ]
 }
 
-/// In our own Namespace: the CA with the serving certificate, the key seed, the maps that name roles, the Lease, and the
-/// base credentials where there are any.
+/// In our own Namespace: the CA with the serving certificate, the key seed, the maps that name roles, the Lease, and either
+/// the emulator's Service, whose ClusterIP Pods are given, or the base credentials.
 fn own_rules(backend: &Backend) -> Vec<PolicyRule> {
     let mut rules = vec![
         rule("", &["secrets"], &["create"]),
@@ -102,9 +102,10 @@ fn own_rules(backend: &Backend) -> Vec<PolicyRule> {
             &[KEEPER_LEASE],
         ),
     ];
-    if matches!(backend, Backend::Aws { .. }) {
-        rules.push(named(rule("", &["secrets"], &["get"]), &[AWS_CREDENTIALS_SECRET]));
-    }
+    rules.push(match backend {
+        Backend::Emulator { .. } => named(rule("", &["services"], &["list", "watch"]), &[EMULATOR]),
+        Backend::Aws { .. } => named(rule("", &["secrets"], &["get"]), &[AWS_CREDENTIALS_SECRET]),
+    });
     rules
 }
 

@@ -10,7 +10,7 @@ use irsa_emu_core::plan::InjectConfig;
 use irsa_emu_core::rules::Delivery;
 use irsa_emu_core::trust_policy::IssuerAlias;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Container;
+use k8s_openapi::api::core::v1::{Container, Service};
 
 use super::{Install, webhook};
 
@@ -46,6 +46,14 @@ impl Settings {
         Some(Self::from_flags(&|name| argument(deployment, name)))
     }
 
+    /// The same where the emulator's Service is this one: the webhook watches it, and gives Pods its ClusterIP.
+    #[must_use]
+    pub fn with_emulator(mut self, service: Option<&Service>) -> Self {
+        let cluster_ip = service.and_then(|service| service.spec.as_ref()?.cluster_ip.as_deref());
+        self.inject = self.inject.with_cluster_ip(&self.namespace, cluster_ip);
+        self
+    }
+
     fn from_flags(get: &dyn Fn(&str) -> Option<String>) -> Self {
         let or = |name: &str, default: &str| get(name).unwrap_or_else(|| default.to_owned());
         let is = |name: &str| get(name).as_deref() == Some("true");
@@ -66,6 +74,7 @@ impl Settings {
             inject: InjectConfig {
                 region: Some(or("region", DEFAULT_REGION)).filter(|region| !region.is_empty()),
                 emulator_url: (!is_real).then(|| or("emulator-url", &emulator_url())),
+                s3_url: None,
                 sts_url: or("sts-url", &sts_front_url()),
                 sidecar_image: or("sidecar-image", ""),
                 native_sidecars: get("native-sidecars").as_deref() != Some("false"),
@@ -213,5 +222,22 @@ mod tests {
         });
         assert_eq!(read.inject.emulator_url, None);
         assert_eq!(read.inject.default_delivery, Delivery::Sidecar);
+    }
+
+    #[test]
+    fn the_address_of_the_emulator_is_its_services() {
+        let service: Service = serde_json::from_value(json!({"spec": {"clusterIP": "10.96.3.4"}})).unwrap();
+        let url = |install: &Install, service| Settings::of(install).with_emulator(service).inject.s3_url;
+        let by_ip = Some("http://10.96.3.4:4566".to_owned());
+        assert_eq!(url(&install(), Some(&service)), by_ip);
+        assert_eq!(url(&install(), None), None);
+        let real = Install {
+            backend: crate::manifests::Backend::Aws {
+                sts_endpoint: None,
+                session_tags: false,
+            },
+            ..install()
+        };
+        assert_eq!(url(&real, Some(&service)), None);
     }
 }

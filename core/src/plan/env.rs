@@ -40,7 +40,7 @@ fn want<'a>(wanted: &mut Wanted<'a>, name: &'a str, value: impl Into<Cow<'a, str
 
 /// Variables to append to a container's `env`, in EKS's order, then those that only a local cluster needs.
 pub(super) fn variables<'a>(plan: &'a Plan<'_>, container: ContainerView<'_>) -> Wanted<'a> {
-    let mut wanted = Vec::with_capacity(8);
+    let mut wanted = Vec::with_capacity(10);
     if !eks_leaves_alone(plan.method, container) {
         regional_sts(plan, container, &mut wanted);
         region(plan, container, &mut wanted);
@@ -150,6 +150,17 @@ fn endpoints<'a>(plan: &'a Plan<'_>, container: ContainerView<'_>, wanted: &mut 
     // The web identity provider of Go's SDK v2 honours only the variable of the service.
     if plan.method == Method::WebIdentity && !container.sets(env::ENDPOINT_STS) {
         want(wanted, env::ENDPOINT_STS, &config.sts_url);
+    }
+    // A container with an endpoint of its own means S3, too; and a Recipe's rule knows better than we do.
+    let is_ours =
+        |name: &str| !container.sets_any(&[env::ENDPOINT, name]) && !plan.input.effect.env.contains_key(name);
+    if let Some(s3) = &config.s3_url
+        && is_ours(env::ENDPOINT_S3)
+    {
+        want(wanted, env::ENDPOINT_S3, s3);
+    }
+    if is_ours(env::DISABLE_HOST_PREFIX) {
+        want(wanted, env::DISABLE_HOST_PREFIX, "true");
     }
 }
 

@@ -34,6 +34,9 @@ pub struct InjectConfig {
     /// URL of the emulator inside the cluster. `None` where credentials are good for real AWS: then no endpoint is added,
     /// and only the sidecar serves, as SDKs would take a web identity to an STS that does not know this cluster.
     pub emulator_url: Option<String>,
+    /// URL of the emulator for S3: with the ClusterIP of its Service as host, so that every SDK asks in path style. `None`
+    /// where that is not known.
+    pub s3_url: Option<String>,
     /// URL of the STS front inside the cluster.
     pub sts_url: String,
     /// Image of the credentials sidecar.

@@ -4,7 +4,7 @@ use crate::runner::{Group, Install, Order};
 use crate::world::World;
 use crate::{
     admission, churn, clusters, doctor, explain, faults, host_port, hostile, identity, laptop, leader,
-    lifecycle, memory, real_aws, restart, sdks, services, sts, vault,
+    lifecycle, memory, real_aws, restart, sdks, services, sts, system, vault,
 };
 
 const NOTHING: fn(&World) -> anyhow::Result<()> = |_| Ok(());
@@ -314,12 +314,32 @@ pub(crate) const ALL: [Group; 18] = [
                 leader::deleted_lease_is_made_again,
             ),
             (
+                "the_next_address_of_the_emulator_is_injected",
+                admission::address::next_address_of_the_emulator_is_injected,
+            ),
+            (
                 "an_enforcing_namespace_refuses_what_nobody_judged",
                 admission::trust::enforcing_namespaces_refuse_what_nobody_judged,
             ),
             (
                 "the_registration_goes_with_an_install_that_kubectl_deletes",
                 admission::trust::registration_goes_with_the_install,
+            ),
+        ],
+    },
+    Group {
+        name: "system",
+        install: Install::Needed,
+        prepare: identity::prepare,
+        order: Order::Any,
+        steps: &[
+            (
+                "a_controller_in_kube_system_gets_its_role",
+                system::controller_gets_its_role,
+            ),
+            (
+                "a_dead_webhook_delays_no_pod_of_kube_system_for_long",
+                system::dead_webhook_delays_no_pod_for_long,
             ),
         ],
     },

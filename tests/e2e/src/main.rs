@@ -26,6 +26,7 @@ mod runner;
 mod sdks;
 mod services;
 mod sts;
+mod system;
 mod vault;
 mod world;
 

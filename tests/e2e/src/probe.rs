@@ -1,7 +1,7 @@
 //! The probes of the testbed's SDK images, as Jobs: each asks STS who it is, takes one text through KMS and S3, and
 //! prints one line of JSON.
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 
 use crate::world::{World, eventually, text_at};
@@ -52,12 +52,7 @@ impl<'a> Probe<'a> {
             Ok(())
         })?;
         let log = world.kubectl(&["logs", "-n", "e2e", &format!("job/{}", self.name), "-c", "app"])?;
-        // Some SDKs have something to say of their own.
-        let line = log
-            .lines()
-            .rfind(|line| line.starts_with('{'))
-            .unwrap_or_default();
-        serde_json::from_str(line).map_err(|_| anyhow!("the probe {} printed no JSON: {log}", self.name))
+        answer_in(&log).with_context(|| format!("the probe {}", self.name))
     }
 
     /// Its Pod.
@@ -96,11 +91,21 @@ impl<'a> Probe<'a> {
     }
 }
 
+/// The answer of a probe that printed this. Some SDKs have something to say of their own.
+pub(crate) fn answer_in(log: &str) -> Result<Value> {
+    let line = log
+        .lines()
+        .rfind(|line| line.starts_with('{'))
+        .unwrap_or_default();
+    serde_json::from_str(line).map_err(|_| anyhow!("it printed no JSON: {log}"))
+}
+
 /// Asserts that the probe ran as this role of the test's account and that KMS and S3 gave back what they got.
 pub(crate) fn ensure_served(answer: &Value, role: &str) -> Result<()> {
     let session = format!("arn:aws:sts::123456789012:assumed-role/{role}/");
     ensure!(text_at(answer, "/arn")?.starts_with(&session), "{answer}");
     ensure!(text_at(answer, "/plaintext")? == "hello", "{answer}");
     ensure!(text_at(answer, "/s3")? == "hello", "{answer}");
+    ensure!(text_at(answer, "/listed")? == "hello", "{answer}");
     Ok(())
 }

@@ -27,4 +27,6 @@ run aws kms decrypt --ciphertext-blob "fileb://$folder/blob" --query Plaintext -
 run aws s3 mb "s3://$2" >/dev/null
 run aws s3 cp --quiet "$folder/hello" "s3://$2/hello"
 run aws s3 cp --quiet "s3://$2/hello" "$folder/got"
-printf '{"arn": "%s", "plaintext": "%s", "s3": "%s"}\n' "$(cat "$folder/arn")" "$(base64 -d <"$folder/plaintext")" "$(cat "$folder/got")"
+run aws s3api list-objects-v2 --bucket "$2" --query 'Contents[].Key' --output text >"$folder/listed"
+printf '{"arn": "%s", "plaintext": "%s", "s3": "%s", "listed": "%s"}\n' \
+  "$(cat "$folder/arn")" "$(base64 -d <"$folder/plaintext")" "$(cat "$folder/got")" "$(cat "$folder/listed")"

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/aws/aws-sdk-go/aws"
 	"github.com/aws/aws-sdk-go/aws/awserr"
@@ -49,10 +50,8 @@ func ask(key, bucket string) (map[string]string, error) {
 		return nil, err
 	}
 
-	// Names like bucket.host do not resolve where the endpoint is one name.
-	// PROBE_PATH_STYLE=false shows what the SDK does by itself.
-	path := os.Getenv("PROBE_PATH_STYLE") != "false"
-	objects := s3.New(own, endpoint("AWS_S3_ENDPOINT").WithS3ForcePathStyle(path))
+	// The host of the endpoint is a name, and names like bucket.host do not resolve.
+	objects := s3.New(own, endpoint("AWS_S3_ENDPOINT").WithS3ForcePathStyle(true))
 	if _, err := objects.CreateBucket(&s3.CreateBucketInput{Bucket: &bucket}); err != nil {
 		return nil, err
 	}
@@ -68,7 +67,20 @@ func ask(key, bucket string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{"arn": *identity.Arn, "plaintext": string(decrypted.Plaintext), "s3": string(content)}, nil
+	list, err := objects.ListObjectsV2(&s3.ListObjectsV2Input{Bucket: &bucket})
+	if err != nil {
+		return nil, err
+	}
+	var listed []string
+	for _, object := range list.Contents {
+		listed = append(listed, *object.Key)
+	}
+	return map[string]string{
+		"arn":       *identity.Arn,
+		"plaintext": string(decrypted.Plaintext),
+		"s3":        string(content),
+		"listed":    strings.Join(listed, " "),
+	}, nil
 }
 
 func main() {

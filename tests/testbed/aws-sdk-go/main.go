@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -39,11 +40,7 @@ func ask(ctx context.Context, key, bucket string) (map[string]string, error) {
 		return nil, err
 	}
 
-	objects := s3.NewFromConfig(cfg, func(o *s3.Options) {
-		// Names like bucket.host do not resolve where the endpoint is one name.
-		// PROBE_PATH_STYLE=false shows what the SDK does by itself.
-		o.UsePathStyle = os.Getenv("PROBE_PATH_STYLE") != "false"
-	})
+	objects := s3.NewFromConfig(cfg)
 	if _, err := objects.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
 		return nil, err
 	}
@@ -59,7 +56,20 @@ func ask(ctx context.Context, key, bucket string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{"arn": *identity.Arn, "plaintext": string(decrypted.Plaintext), "s3": string(content)}, nil
+	list, err := objects.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket})
+	if err != nil {
+		return nil, err
+	}
+	var listed []string
+	for _, object := range list.Contents {
+		listed = append(listed, *object.Key)
+	}
+	return map[string]string{
+		"arn":       *identity.Arn,
+		"plaintext": string(decrypted.Plaintext),
+		"s3":        string(content),
+		"listed":    strings.Join(listed, " "),
+	}, nil
 }
 
 func main() {

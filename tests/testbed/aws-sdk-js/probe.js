@@ -1,7 +1,13 @@
 // Asks who it is, takes one text through KMS and S3, and prints one line of JSON.
 // Its arguments: a KMS key (an alias will do) and a bucket, which it creates.
 import { DecryptCommand, EncryptCommand, KMSClient } from "@aws-sdk/client-kms";
-import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 
 async function ask(key, bucket) {
@@ -11,18 +17,18 @@ async function ask(key, bucket) {
   const encrypted = await kms.send(new EncryptCommand({ KeyId: key, Plaintext: Buffer.from("hello") }));
   const decrypted = await kms.send(new DecryptCommand({ CiphertextBlob: encrypted.CiphertextBlob }));
 
-  // Names like bucket.host do not resolve where the endpoint is one name.
-  // PROBE_PATH_STYLE=false shows what the SDK does by itself.
-  const s3 = new S3Client({ forcePathStyle: process.env.PROBE_PATH_STYLE !== "false" });
+  const s3 = new S3Client();
   const object = { Bucket: bucket, Key: "hello" };
   await s3.send(new CreateBucketCommand({ Bucket: bucket }));
   await s3.send(new PutObjectCommand({ ...object, Body: "hello" }));
   const got = await s3.send(new GetObjectCommand(object));
+  const listed = await s3.send(new ListObjectsV2Command({ Bucket: bucket }));
 
   return {
     arn: identity.Arn,
     plaintext: Buffer.from(decrypted.Plaintext).toString(),
     s3: await got.Body.transformToString(),
+    listed: listed.Contents.map((object) => object.Key).join(" "),
   };
 }
 

@@ -21,7 +21,8 @@ def ask(key, bucket):
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="hello", Body=b"hello")
     content = s3.get_object(Bucket=bucket, Key="hello")["Body"].read().decode()
-    return {"arn": arn, "plaintext": plaintext, "s3": content}
+    listed = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    return {"arn": arn, "plaintext": plaintext, "s3": content, "listed": " ".join(item["Key"] for item in listed)}
 
 
 if len(sys.argv) != 3:

@@ -1,5 +1,6 @@
 //! Admission: an AdmissionReview in, a JSONPatch out.
 
+pub(crate) mod in_force;
 pub(crate) mod paths;
 pub(crate) mod registration;
 mod review;
@@ -14,7 +15,7 @@ use async_trait::async_trait;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use irsa_emu_core::grant::{Grant, GrantDefaults, GrantTables, grant_for};
-use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, SkipReason, plan_patch};
+use irsa_emu_core::plan::{Outcome, PlanInput, SkipReason, plan_patch};
 use irsa_emu_core::rules::{RecipeRules, effect_of};
 
 use crate::args::Settings;
@@ -23,6 +24,7 @@ use crate::directory::{Directory, Lookup};
 use crate::events::Events;
 use crate::health::Readiness;
 use crate::metrics::{Metrics, Port};
+use in_force::InForce;
 use paths::Paths;
 use review::Request;
 
@@ -73,7 +75,7 @@ impl Accounts for Directory {
 pub(crate) struct Admission {
     accounts: Arc<dyn Accounts>,
     grants: Arc<GrantDefaults>,
-    inject: Arc<InjectConfig>,
+    inject: InForce,
     metrics: Arc<Metrics>,
     events: Events,
     readiness: Readiness,
@@ -84,6 +86,7 @@ impl Admission {
     pub(crate) fn new(
         accounts: Arc<dyn Accounts>,
         settings: &Settings,
+        inject: InForce,
         metrics: Arc<Metrics>,
         events: Events,
         readiness: Readiness,
@@ -92,7 +95,7 @@ impl Admission {
         Self {
             accounts,
             grants: Arc::new(settings.grants.clone()),
-            inject: Arc::new(settings.inject.clone()),
+            inject,
             metrics,
             events,
             readiness,
@@ -121,6 +124,7 @@ impl Admission {
             }
         };
         let annotations = account.map(|account| account.annotations());
+        let inject = self.inject.now();
         let tables = self.accounts.tables();
         let grant = grant_for(namespace, name, annotations, &tables, &self.grants);
         plan_patch(&PlanInput {
@@ -133,9 +137,9 @@ impl Admission {
                 namespace,
                 name,
                 grant.as_ref().and_then(Grant::role_arn),
-                self.inject.emulator_url.as_deref(),
+                inject.emulator_url.as_deref(),
             ),
-            config: &self.inject,
+            config: &inject,
             jitter: rand::random(),
         })
     }

@@ -1,21 +1,19 @@
-//! The MutatingWebhookConfiguration: made from the settings and the Recipes, put right when someone changes it, and
+//! The MutatingWebhookConfiguration: made from the settings, put right when someone changes it, and
 //! watched by every replica, which is ready only while the API server can reach it through it.
 //!
 //! It belongs to the ClusterRole of the install. However the install is removed, the garbage collector takes the
 //! registration with it: nobody else would, and its `Fail` part would go on to refuse Pods.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use irsa_emu_core::contract::{
-    EXCLUDED_NAMESPACES, FIELD_MANAGER, INJECTION_DISABLED, INJECTION_ENFORCE, INJECTION_LABEL,
-    INSTANCE_LABEL, NAMESPACE_NAME_LABEL, SKIP_LABEL, WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_NAME,
-    WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM, WEBHOOK_PATH_ENFORCED,
+    FIELD_MANAGER, INJECTION_DISABLED, INJECTION_ENFORCE, INJECTION_LABEL, INSTANCE_LABEL,
+    NAMESPACE_NAME_LABEL, SKIP_LABEL, SYSTEM_NAMESPACE, WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_NAME,
+    WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM, WEBHOOK_PATH_ENFORCED, WEBHOOK_TIMEOUT,
+    WEBHOOK_TIMEOUT_SYSTEM,
 };
-use irsa_emu_core::reach::system_accounts;
-use irsa_emu_core::rules::RecipeRules;
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
@@ -23,7 +21,6 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::args::Settings;
-use crate::directory::Directory;
 use crate::health::Readiness;
 use crate::one_object::{self, Followed};
 use crate::tls::Certificates;
@@ -70,40 +67,35 @@ pub(crate) async fn keep_ready(
     }
 }
 
-/// Whether the webhooks of a registration trust what is served. Those that somebody else added are none of ours.
+/// Whether the webhooks of a registration trust what is served. Those that somebody else added are none of ours. The one for
+/// `kube-system` may be missing: an older version that leads does not register it, and leads until this replica is ready.
 fn reaches(found: &MutatingWebhookConfiguration, trusts: impl Fn(&[u8]) -> bool) -> bool {
-    let own = [WEBHOOK_NAME, WEBHOOK_NAME_ENFORCED];
-    let hooks: Vec<_> = found
-        .webhooks
-        .iter()
-        .flatten()
-        .filter(|hook| own.contains(&hook.name.as_str()))
-        .collect();
-    let trusted = |hook: &k8s_openapi::api::admissionregistration::v1::MutatingWebhook| {
+    let needed = [WEBHOOK_NAME, WEBHOOK_NAME_ENFORCED];
+    let hooks = || found.webhooks.iter().flatten();
+    let is_ours =
+        |hook: &&MutatingWebhook| needed.contains(&hook.name.as_str()) || hook.name == WEBHOOK_NAME_SYSTEM;
+    let trusted = |hook: &MutatingWebhook| {
         hook.client_config
             .ca_bundle
             .as_ref()
             .is_some_and(|bundle| trusts(&bundle.0))
     };
-    hooks.len() == own.len() && hooks.into_iter().all(trusted)
+    needed.iter().all(|name| hooks().any(|hook| hook.name == *name)) && hooks().filter(is_ours).all(trusted)
 }
 
 /// Keeps the registration right while this replica leads. An apply that changes nothing costs the API server one
 /// comparison, and tells no watch.
 pub(crate) async fn keep(
     client: Client,
-    directory: Arc<Directory>,
     settings: Arc<Settings>,
     certificates: Certificates,
     mut registered: Registered,
 ) -> anyhow::Result<()> {
-    let mut recipes = directory.recipe_changes();
     let mut served = certificates.changes();
     let api = Api::<MutatingWebhookConfiguration>::all(client.clone());
     let cluster_roles = Api::<ClusterRole>::all(client);
     let mut owner = Owner::of(registered.borrow().as_deref());
     loop {
-        recipes.mark_unchanged();
         registered.mark_unchanged();
         owner = owner.looked_up(&cluster_roles).await;
         if owner == Owner::Gone {
@@ -113,7 +105,6 @@ pub(crate) async fn keep(
                 &settings,
                 &certificates.path().prefix(),
                 &certificates.ca_bundle(),
-                &directory.rules(),
                 &owner,
             );
             let params = PatchParams::apply(FIELD_MANAGER).force();
@@ -125,7 +116,6 @@ pub(crate) async fn keep(
         }
         tokio::time::sleep(PAUSE).await;
         tokio::select! {
-            changed = recipes.changed() => changed?,
             changed = served.changed() => changed?,
             changed = registered.changed() => changed?,
             () = tokio::time::sleep(REPEAT) => {}
@@ -180,17 +170,17 @@ impl Owner {
 }
 
 /// The registration. `path` has the secret segment, `ca` is PEM.
-fn configuration(settings: &Settings, path: &str, ca: &str, rules: &[RecipeRules], owner: &Owner) -> Value {
+fn configuration(settings: &Settings, path: &str, ca: &str, owner: &Owner) -> Value {
     use base64::Engine as _;
     let ca_bundle = base64::engine::general_purpose::STANDARD.encode(ca);
-    let mut excluded = vec![settings.namespace.as_str()];
-    excluded.extend(EXCLUDED_NAMESPACES);
-    let everywhere = json!({"key": NAMESPACE_NAME_LABEL, "operator": "NotIn", "values": excluded});
+    let name = |operator: &str, names: &[&str]| json!({"key": NAMESPACE_NAME_LABEL, "operator": operator, "values": names});
     let label = |operator: &str, values: &[&str]| json!({"key": INJECTION_LABEL, "operator": operator, "values": values});
+    let everywhere = name("NotIn", &[&settings.namespace, SYSTEM_NAMESPACE]);
     let lenient = Hook {
         name: WEBHOOK_NAME,
         path: path.to_owned(),
         failure_policy: "Ignore",
+        timeout: WEBHOOK_TIMEOUT,
         namespaces: json!([
             everywhere,
             label("NotIn", &[INJECTION_DISABLED, INJECTION_ENFORCE])
@@ -200,30 +190,21 @@ fn configuration(settings: &Settings, path: &str, ca: &str, rules: &[RecipeRules
         name: WEBHOOK_NAME_ENFORCED,
         path: format!("{path}{WEBHOOK_PATH_ENFORCED}"),
         failure_policy: "Fail",
+        timeout: WEBHOOK_TIMEOUT,
         namespaces: json!([everywhere, label("In", &[INJECTION_ENFORCE])]),
     };
-    let mut webhooks = vec![
-        lenient.registered(settings, &ca_bundle),
-        enforced.registered(settings, &ca_bundle),
-    ];
-    let asked = system_accounts(rules);
-    if !asked.is_empty() {
-        let namespaces: BTreeSet<&str> = asked.iter().map(|(namespace, _)| *namespace).collect();
-        let system = Hook {
-            name: WEBHOOK_NAME_SYSTEM,
-            path: path.to_owned(),
-            failure_policy: "Ignore",
-            namespaces: json!([
-                {"key": NAMESPACE_NAME_LABEL, "operator": "In", "values": namespaces},
-                label("NotIn", &[INJECTION_DISABLED]),
-            ]),
-        };
-        let mut webhook = system.registered(settings, &ca_bundle);
-        // Only the named ServiceAccounts: whatever happens to us, no other Pod of such a Namespace notices.
-        webhook["matchConditions"] =
-            json!([{"name": "service-accounts-of-recipes", "expression": expression(&asked)}]);
-        webhooks.push(webhook);
-    }
+    // Whatever happens to us, and whatever its label says, the cluster's own Pods start, and soon.
+    let system = Hook {
+        name: WEBHOOK_NAME_SYSTEM,
+        path: path.to_owned(),
+        failure_policy: "Ignore",
+        timeout: WEBHOOK_TIMEOUT_SYSTEM,
+        namespaces: json!([
+            name("In", &[SYSTEM_NAMESPACE]),
+            label("NotIn", &[INJECTION_DISABLED])
+        ]),
+    };
+    let webhooks = [lenient, enforced, system].map(|hook| hook.registered(settings, &ca_bundle));
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
@@ -241,6 +222,7 @@ struct Hook {
     name: &'static str,
     path: String,
     failure_policy: &'static str,
+    timeout: i32,
     namespaces: Value,
 }
 
@@ -261,18 +243,9 @@ impl Hook {
             "reinvocationPolicy": "IfNeeded",
             // Events on the owners of Pods, which a dry run does not write.
             "sideEffects": "NoneOnDryRun",
-            "timeoutSeconds": 5,
+            "timeoutSeconds": self.timeout,
         })
     }
-}
-
-/// A CEL expression that is true for Pods of these ServiceAccounts.
-fn expression(accounts: &BTreeSet<(&str, &str)>) -> String {
-    let account = "(has(object.spec.serviceAccountName) ? object.spec.serviceAccountName : 'default')";
-    let one = |(namespace, name): &(&str, &str)| {
-        format!("(request.namespace == '{namespace}' && {account} == '{name}')")
-    };
-    accounts.iter().map(one).collect::<Vec<_>>().join(" || ")
 }
 
 #[cfg(test)]
@@ -280,38 +253,19 @@ mod tests {
     use clap::Parser;
     use irsa_emu_core::pod_view::PodView;
     use irsa_emu_core::reach::reach;
-    use irsa_emu_core::recipe::{InjectRule, RuleMatch};
 
     use super::*;
     use crate::args::Args;
 
-    fn rules(namespace: &str, service_account: &str) -> Vec<RecipeRules> {
-        let rule = InjectRule {
-            r#match: RuleMatch {
-                namespace: namespace.into(),
-                service_account: Some(service_account.into()),
-                role: None,
-            },
-            delivery: None,
-            credentials_file: false,
-            env: std::collections::BTreeMap::new(),
-        };
-        vec![RecipeRules {
-            recipe: "r".into(),
-            region: None,
-            rules: vec![rule],
-        }]
-    }
-
-    fn made(rules: &[RecipeRules]) -> Value {
+    fn made() -> Value {
         let settings = Settings::resolve(Args::parse_from(["w", "--sidecar-image", "i"]));
         let owner = Owner::There("u-1".into());
-        configuration(&settings, "/mutate/secret", "PEM", rules, &owner)
+        configuration(&settings, "/mutate/secret", "PEM", &owner)
     }
 
     #[test]
     fn the_registration_is_as_designed() {
-        insta::assert_json_snapshot!(made(&rules("kube-system", "vault")));
+        insta::assert_json_snapshot!(made());
     }
 
     /// An API server with one answer for every question.
@@ -346,20 +300,22 @@ mod tests {
         }
         assert!(Owner::Unknown.references().is_empty());
         // Another leader begins with what is registered.
-        let typed: MutatingWebhookConfiguration = serde_json::from_value(made(&[])).unwrap();
+        let typed: MutatingWebhookConfiguration = serde_json::from_value(made()).unwrap();
         assert_eq!(Owner::of(Some(&typed)), known());
         assert_eq!(Owner::of(None), Owner::Unknown);
     }
 
     #[test]
-    fn an_excluded_namespace_is_served_only_where_a_rule_names_it() {
-        for rules in [
-            vec![],
-            rules("vault", "vault"),
-            rules("kube-system", "x' || true || '"),
-        ] {
-            assert_eq!(made(&rules)["webhooks"].as_array().unwrap().len(), 2, "{rules:?}");
-        }
+    fn a_dead_webhook_delays_pods_of_kube_system_and_never_refuses_them() {
+        let made = made();
+        let hooks = made["webhooks"].as_array().unwrap().iter().filter(|hook| {
+            let names = json!({NAMESPACE_NAME_LABEL: "kube-system", INJECTION_LABEL: "enforce"});
+            selects(&hook["namespaceSelector"], &names)
+        });
+        let policies: Vec<_> = hooks
+            .map(|hook| (&hook["failurePolicy"], &hook["timeoutSeconds"]))
+            .collect();
+        assert_eq!(policies, [(&json!("Ignore"), &json!(2))]);
     }
 
     /// Whether a label selector takes labels (Kubernetes API reference, `LabelSelectorRequirement`).
@@ -384,11 +340,10 @@ mod tests {
 
     #[test]
     fn what_the_selectors_take_is_what_the_core_says_is_in_reach() {
-        let rules = rules("kube-system", "vault");
-        let made = made(&rules);
+        let made = made();
         for namespace in ["default", "kube-system", "irsa-emu"] {
             for injection in [None, Some("disabled"), Some("enforce"), Some("x")] {
-                for (account, skips) in [("app", false), ("vault", false), ("vault", true)] {
+                for skips in [false, true] {
                     let mut labels = json!({NAMESPACE_NAME_LABEL: namespace});
                     let mut own = std::collections::BTreeMap::new();
                     if let Some(injection) = injection {
@@ -401,19 +356,16 @@ mod tests {
                         json!({})
                     };
                     let pod = json!({"metadata": {"labels": pod_labels},
-                        "spec": {"serviceAccountName": account, "containers": []}});
+                        "spec": {"containers": []}});
                     let hooks = made["webhooks"].as_array().unwrap().iter().filter(|hook| {
-                        let is_asked = hook["matchConditions"].is_null()
-                            || (namespace, account) == ("kube-system", "vault");
-                        is_asked
-                            && selects(&hook["namespaceSelector"], &labels)
+                        selects(&hook["namespaceSelector"], &labels)
                             && selects(&hook["objectSelector"], &pod_labels)
                     });
                     let seen: Vec<&str> = hooks.map(|hook| hook["name"].as_str().unwrap()).collect();
                     let view = PodView::of(&pod).unwrap();
-                    let said = reach(&view, namespace, &own, "irsa-emu", &rules);
+                    let said = reach(&view, namespace, &own, "irsa-emu");
                     let said: Vec<&str> = said.iter().map(|hook| hook.name()).collect();
-                    assert_eq!(said, seen, "{namespace} {injection:?} {account} {skips}");
+                    assert_eq!(said, seen, "{namespace} {injection:?} {skips}");
                 }
             }
         }
@@ -423,11 +375,13 @@ mod tests {
     fn a_registration_reaches_us_only_where_all_of_it_trusts_us() {
         let typed = |value: Value| -> MutatingWebhookConfiguration { serde_json::from_value(value).unwrap() };
         let trusts = |bundle: &[u8]| bundle == b"PEM";
-        let mut found = made(&[]);
-        assert!(reaches(&typed(found.clone()), trusts));
-        found["webhooks"][1]["clientConfig"]["caBundle"] = json!("T1RIRVI=");
-        assert!(!reaches(&typed(found.clone()), trusts));
-        found = made(&[]);
+        assert!(reaches(&typed(made()), trusts));
+        for index in 0..3 {
+            let mut other = made();
+            other["webhooks"][index]["clientConfig"]["caBundle"] = json!("T1RIRVI=");
+            assert!(!reaches(&typed(other), trusts), "webhook {index}");
+        }
+        let mut found = made();
         let mut foreign = found["webhooks"][0].clone();
         foreign["name"] = json!("foreign.example.org");
         foreign["clientConfig"]["caBundle"] = json!("T1RIRVI=");
@@ -440,9 +394,18 @@ mod tests {
         assert!(!reaches(&typed(found), trusts));
     }
 
+    /// Otherwise no upgrade would end: the older version leads until a replica of this one is ready.
+    #[test]
+    fn the_registration_of_an_older_version_reaches_us() {
+        let mut found = made();
+        found["webhooks"].as_array_mut().unwrap().remove(2);
+        let older: MutatingWebhookConfiguration = serde_json::from_value(found).unwrap();
+        assert!(reaches(&older, |bundle| bundle == b"PEM"));
+    }
+
     #[test]
     fn the_typed_object_takes_every_field() {
-        let made = made(&rules("kube-system", "vault"));
+        let made = made();
         let typed: MutatingWebhookConfiguration = serde_json::from_value(made.clone()).unwrap();
         assert_eq!(serde_json::to_value(typed).unwrap()["webhooks"], made["webhooks"]);
     }

@@ -19,7 +19,7 @@ struct Right(&'static str, &'static str, &'static str, Option<&'static str>);
 const EVERYTHING: Right = Right("*", "*", "*", None);
 
 /// What `up`, `recipe`, `doctor` and `down` do.
-const RIGHTS: [Right; 18] = [
+const RIGHTS: [Right; 19] = [
     Right("patch", "", "namespaces", None),
     Right("patch", "apiextensions.k8s.io", "customresourcedefinitions", None),
     Right("patch", "rbac.authorization.k8s.io", "clusterroles", None),
@@ -46,6 +46,7 @@ const RIGHTS: [Right; 18] = [
     Right("patch", "apps", "deployments", Some(NAMESPACE)),
     Right("patch", "", "services", Some(NAMESPACE)),
     Right("get", "", "secrets", Some(NAMESPACE)),
+    Right("get", "", "services", Some(NAMESPACE)),
     Right("get", "", "services/proxy", Some(NAMESPACE)),
     Right("create", "", "pods/portforward", Some(NAMESPACE)),
 ];

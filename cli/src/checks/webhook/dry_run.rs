@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::super::surroundings::{CANARY, CANARY_NAMESPACE, chain};
 use crate::checks::Surroundings;
 use crate::checks::engine::{Trouble, Verdict, fine};
+use crate::explain::gather;
 
 /// How often the canary is tried until the webhook must have heard of its ServiceAccount.
 const TRIES: u32 = 12;
@@ -27,15 +28,19 @@ struct Given {
     native_sidecars: bool,
     /// Credentials of real AWS, by the sidecar only, and no endpoint of ours.
     real_aws: bool,
+    /// The ClusterIP of the emulator's Service, for S3.
+    s3: bool,
 }
 
 pub(super) async fn injects(s: &Surroundings<'_>) -> Verdict {
     s.canary().await?;
-    let inject = s.settings().await?.inject;
+    let emulator = gather::emulator(&s.client().await?).await?;
+    let inject = s.settings().await?.with_emulator(emulator.as_ref()).inject;
     let given = Given {
         strict: inject.strict_eks,
         native_sidecars: inject.native_sidecars,
         real_aws: inject.emulator_url.is_none(),
+        s3: inject.s3_url.is_some(),
     };
     if given.real_aws {
         dry_run(s, DeliveryMode::Sidecar, given).await?;
@@ -115,30 +120,11 @@ fn judge(made: &Value, sent: &Value, delivery: DeliveryMode, given: Given) -> Op
             "it comes back unchanged: the API server did not call the webhook, or the webhook skipped it";
         return Some(why.to_owned());
     }
-    let wanted: &[&str] = match delivery {
-        DeliveryMode::WebIdentity if given.strict => &[env::ROLE_ARN, env::TOKEN_FILE],
-        DeliveryMode::WebIdentity => &[
-            env::ROLE_ARN,
-            env::TOKEN_FILE,
-            env::REGION,
-            env::ENDPOINT,
-            env::ENDPOINT_STS,
-        ],
-        DeliveryMode::Sidecar if given.real_aws => {
-            &[env::CONTAINER_URI, env::CONTAINER_TOKEN_FILE, env::REGION]
-        }
-        DeliveryMode::Sidecar => &[
-            env::CONTAINER_URI,
-            env::CONTAINER_TOKEN_FILE,
-            env::REGION,
-            env::ENDPOINT,
-        ],
-    };
     let there = names(made);
-    let mut lacking: Vec<String> = wanted
-        .iter()
-        .filter(|name| !there.iter().any(|other| other == *name))
-        .map(|name| (*name).to_owned())
+    let mut lacking: Vec<String> = wanted(delivery, given)
+        .into_iter()
+        .filter(|name| !there.iter().any(|other| other == name))
+        .map(str::to_owned)
         .collect();
     if !has_token(made) {
         lacking.push(format!("the volume {TOKEN_VOLUME}"));
@@ -147,6 +133,30 @@ fn judge(made: &Value, sent: &Value, delivery: DeliveryMode, given: Given) -> Op
         lacking.push(format!("the sidecar {SIDECAR}"));
     }
     (!lacking.is_empty()).then(|| format!("it lacks {}", lacking.join(", ")))
+}
+
+/// The variables that a container must get.
+fn wanted(delivery: DeliveryMode, given: Given) -> Vec<&'static str> {
+    let mut wanted = match delivery {
+        DeliveryMode::WebIdentity => vec![env::ROLE_ARN, env::TOKEN_FILE],
+        DeliveryMode::Sidecar => vec![env::CONTAINER_URI, env::CONTAINER_TOKEN_FILE],
+    };
+    if given.strict {
+        return wanted;
+    }
+    wanted.push(env::REGION);
+    if given.real_aws {
+        return wanted;
+    }
+    wanted.push(env::ENDPOINT);
+    if delivery == DeliveryMode::WebIdentity {
+        wanted.push(env::ENDPOINT_STS);
+    }
+    if given.s3 {
+        wanted.push(env::ENDPOINT_S3);
+    }
+    wanted.push(env::DISABLE_HOST_PREFIX);
+    wanted
 }
 
 fn has_token(pod: &Value) -> bool {
@@ -180,6 +190,7 @@ mod tests {
         strict: false,
         native_sidecars: true,
         real_aws: false,
+        s3: true,
     };
     const STRICT: Given = Given {
         strict: true,
@@ -213,7 +224,12 @@ mod tests {
         assert_eq!(judge(&eks, STRICT), None);
         assert_eq!(
             judge(&eks, USUAL).unwrap(),
-            "it lacks AWS_REGION, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS"
+            "it lacks AWS_REGION, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL_S3, AWS_DISABLE_HOST_PREFIX_INJECTION"
+        );
+        let headless = Given { s3: false, ..USUAL };
+        assert_eq!(
+            judge(&eks, headless).unwrap(),
+            "it lacks AWS_REGION, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS, AWS_DISABLE_HOST_PREFIX_INJECTION"
         );
         eks["spec"]["volumes"] = json!([{"name": "aws-iam-token", "emptyDir": {}}]);
         assert_eq!(judge(&eks, STRICT).unwrap(), "it lacks the volume aws-iam-token");
@@ -229,6 +245,8 @@ mod tests {
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
             "AWS_REGION",
             "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION",
         ];
         let mut pod = made(delivery, &variables);
         assert_eq!(

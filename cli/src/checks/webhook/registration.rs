@@ -1,8 +1,8 @@
 //! How the webhook is registered, and who else is.
 
 use irsa_emu_core::contract::{
-    EXCLUDED_NAMESPACES, INSTANCE_LABEL, NAMESPACE, NAMESPACE_NAME_LABEL, WEBHOOK, WEBHOOK_CONFIGURATION,
-    WEBHOOK_NAME, WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM,
+    INSTANCE_LABEL, NAMESPACE, NAMESPACE_NAME_LABEL, SYSTEM_NAMESPACE, WEBHOOK, WEBHOOK_CONFIGURATION,
+    WEBHOOK_NAME, WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM, WEBHOOK_TIMEOUT_SYSTEM,
 };
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -13,6 +13,9 @@ use crate::checks::engine::{Trouble, Verdict, fine};
 use crate::checks::{Remedy, Surroundings, scaled_down};
 use crate::workload::Workload;
 
+/// The webhooks of our registration.
+const OURS: [&str; 3] = [WEBHOOK_NAME, WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM];
+
 /// Our webhooks in the registration.
 pub(super) async fn registered<'s>(s: &'s Surroundings<'_>) -> Result<Vec<&'s MutatingWebhook>, Trouble> {
     let all = s.registrations().await?;
@@ -20,10 +23,9 @@ pub(super) async fn registered<'s>(s: &'s Surroundings<'_>) -> Result<Vec<&'s Mu
         .iter()
         .filter(|one| one.metadata.name.as_deref() == Some(WEBHOOK_CONFIGURATION));
     // Those that somebody else added to it are none of ours.
-    let names = [WEBHOOK_NAME, WEBHOOK_NAME_ENFORCED, WEBHOOK_NAME_SYSTEM];
     let hooks: Vec<_> = own
         .flat_map(|own| own.webhooks.iter().flatten())
-        .filter(|hook| names.contains(&hook.name.as_str()))
+        .filter(|hook| OURS.contains(&hook.name.as_str()))
         .collect();
     if hooks.is_empty() {
         let message = "it does not exist: the webhook registers itself when it starts, and whenever it leads";
@@ -44,7 +46,7 @@ pub(super) fn restart(s: &Surroundings<'_>, message: String) -> Trouble {
 
 pub(super) async fn config(s: &Surroundings<'_>) -> Verdict {
     let hooks = registered(s).await?;
-    let mut faults: Vec<String> = [WEBHOOK_NAME, WEBHOOK_NAME_ENFORCED]
+    let mut faults: Vec<String> = OURS
         .into_iter()
         .filter(|name| !hooks.iter().any(|hook| hook.name == *name))
         .map(|name| format!("{name} is missing"))
@@ -108,6 +110,7 @@ fn faults(hook: &MutatingWebhook) -> Vec<&'static str> {
         .flat_map(|rule| rule.values.iter().flatten())
         .collect();
     let leaves_out = |namespace: &str| left_out.iter().any(|name| *name == namespace);
+    let is_system = hook.name == WEBHOOK_NAME_SYSTEM;
     let service = hook
         .client_config
         .service
@@ -137,13 +140,16 @@ fn faults(hook: &MutatingWebhook) -> Vec<&'static str> {
             "it is not called again for containers that other webhooks add later",
         ),
         (
-            // The one for excluded Namespaces names the ServiceAccounts that it serves.
-            hook.name != WEBHOOK_NAME_SYSTEM
-                && !EXCLUDED_NAMESPACES
-                    .iter()
-                    .chain(&[NAMESPACE])
-                    .all(|name| leaves_out(name)),
+            !is_system && ![SYSTEM_NAMESPACE, NAMESPACE].into_iter().all(leaves_out),
             "it does not leave out kube-system and our own Namespace",
+        ),
+        (
+            is_system && hook.failure_policy.as_deref() != Some("Ignore"),
+            "its failurePolicy is not Ignore, so Pods of kube-system are refused if the webhook cannot be reached",
+        ),
+        (
+            is_system && hook.timeout_seconds.unwrap_or(10) > WEBHOOK_TIMEOUT_SYSTEM,
+            "its timeout is longer than 2 s, so Pods of kube-system wait longer if the webhook does not respond",
         ),
     ]
     .into_iter()
@@ -246,13 +252,23 @@ mod tests {
                 "{part}: {faults:?}"
             );
         }
-        assert!(
+        let system = |change: Change<'_>| {
             told(&|hook| {
                 hook.name = WEBHOOK_NAME_SYSTEM.into();
                 hook.namespace_selector = None;
+                hook.failure_policy = Some("Ignore".into());
+                hook.timeout_seconds = Some(2);
+                change(hook);
             })
-            .is_empty()
+        };
+        assert_eq!(system(&|_| {}), Vec::<&str>::new());
+        let refusing = system(&|hook| hook.failure_policy = Some("Fail".into()));
+        assert!(
+            refusing.len() == 1 && refusing[0].contains("are refused"),
+            "{refusing:?}"
         );
+        let slow = system(&|hook| hook.timeout_seconds = Some(5));
+        assert!(slow.len() == 1 && slow[0].contains("wait longer"), "{slow:?}");
     }
 
     #[test]

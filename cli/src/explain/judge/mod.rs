@@ -134,7 +134,7 @@ impl<'a> Case<'a> {
     /// The webhook of the registration that sees a Pod.
     fn hook(&self, pod: &PodView<'_>) -> Result<Hook, OutOfReach> {
         let own = &self.world.settings.namespace;
-        reach(pod, self.namespace, &self.labels(), own, &self.world.rules)
+        reach(pod, self.namespace, &self.labels(), own)
     }
 
     /// Asks the core about a Pod.

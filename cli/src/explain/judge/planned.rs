@@ -10,7 +10,7 @@ use irsa_emu_core::rules::DeliverySource;
 use serde_json::Value;
 
 use super::Case;
-use crate::explain::findings::{Finding, Level};
+use crate::explain::findings::{ADDRESS_UNKNOWN, Finding, Level};
 use crate::explain::identity::Request;
 use crate::explain::live::{Now, role_by_hand};
 use crate::explain::world::Registration;
@@ -82,6 +82,9 @@ impl Case<'_> {
                 ..nothing("injected", "")
             },
         };
+        if planned.outcome == "injected" {
+            findings.extend(self.address_unknown());
+        }
         planned.webhook = seen.ok().map(Hook::name);
         if let Some(traced) = traced {
             self.own_roles(pod, now, &traced, &mut findings);
@@ -90,6 +93,21 @@ impl Case<'_> {
             }
         }
         (planned, findings)
+    }
+
+    /// What a Pod gets beside what is shown, if no cluster was asked.
+    fn address_unknown(&self) -> Option<Finding> {
+        let settings = &self.world.settings;
+        let gives = settings.inject.gives_cluster_ip(&settings.namespace);
+        let is_unknown = self.world.is_offline && gives && settings.inject.s3_url.is_none();
+        is_unknown.then(|| {
+            let message = format!(
+                "{} is not among its variables: the webhook sets it to the ClusterIP of the emulator's Service, which only the \
+cluster knows",
+                env::ENDPOINT_S3
+            );
+            Finding::note(ADDRESS_UNKNOWN, message)
+        })
     }
 
     /// Whether the API server sends the Pod to the webhook.

@@ -97,6 +97,7 @@ fn injected(pod: &Value) -> Value {
     let config = InjectConfig {
         region: Some(REGION.to_owned()),
         emulator_url: None,
+        s3_url: None,
         sts_url: String::new(),
         sidecar_image: String::new(),
         native_sidecars: true,

@@ -1,5 +1,6 @@
 //! What Pods get from the API server, without running them.
 
+pub(crate) mod address;
 pub(crate) mod conformance;
 pub(crate) mod faithful;
 pub(crate) mod generated;

@@ -37,12 +37,7 @@ async fn ask(key: &str, bucket: &str) -> Result<Value, Value> {
         .map_err(failure)?;
     let plaintext = decrypted.plaintext.map(Blob::into_inner).unwrap_or_default();
 
-    // Names like bucket.host do not resolve where the endpoint is one name.
-    let s3 = aws_sdk_s3::Client::from_conf(
-        aws_sdk_s3::config::Builder::from(&config)
-            .force_path_style(path_style())
-            .build(),
-    );
+    let s3 = aws_sdk_s3::Client::new(&config);
     s3.create_bucket().bucket(bucket).send().await.map_err(failure)?;
     s3.put_object()
         .bucket(bucket)
@@ -64,17 +59,20 @@ async fn ask(key: &str, bucket: &str) -> Result<Value, Value> {
         .await
         .map_err(|error| json!({"error": "Failure", "message": error.to_string()}))?
         .into_bytes();
+    let list = s3
+        .list_objects_v2()
+        .bucket(bucket)
+        .send()
+        .await
+        .map_err(failure)?;
+    let listed: Vec<&str> = list.contents().iter().filter_map(|object| object.key()).collect();
 
     Ok(json!({
         "arn": identity.arn,
         "plaintext": String::from_utf8_lossy(&plaintext),
         "s3": String::from_utf8_lossy(&content),
+        "listed": listed.join(" "),
     }))
-}
-
-/// `PROBE_PATH_STYLE=false` shows what the SDK does by itself.
-fn path_style() -> bool {
-    std::env::var("PROBE_PATH_STYLE").as_deref() != Ok("false")
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -13,6 +13,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::admission::Accounts;
+use crate::admission::in_force::InForce;
 use crate::admission::paths::Paths;
 use crate::directory::{Account, Lookup};
 use crate::events::Events;
@@ -58,6 +59,7 @@ pub(in crate::admission) fn admission() -> Admission {
     let inject = InjectConfig {
         region: None,
         emulator_url: Some("http://e".into()),
+        s3_url: Some("http://10.96.3.4:4566".into()),
         sts_url: "http://s".into(),
         sidecar_image: "i".into(),
         native_sidecars: true,
@@ -75,7 +77,7 @@ pub(in crate::admission) fn admission() -> Admission {
     Admission {
         accounts: Arc::new(Fixed),
         grants: Arc::new(grants),
-        inject: Arc::new(inject),
+        inject: InForce::fixed(inject),
         metrics: Arc::new(Metrics::new()),
         events: Events::none(),
         readiness: Readiness::default(),

@@ -7,6 +7,7 @@ import software.amazon.awssdk.core.exception.SdkException;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.kms.KmsClient;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.S3Object;
 import software.amazon.awssdk.services.sts.StsClient;
 
 /**
@@ -22,13 +23,12 @@ public final class Probe {
     var blob = kms.encrypt(r -> r.keyId(key).plaintext(SdkBytes.fromUtf8String("hello"))).ciphertextBlob();
     answer.put("plaintext", kms.decrypt(r -> r.ciphertextBlob(blob)).plaintext().asUtf8String());
 
-    // Names like bucket.host do not resolve where the endpoint is one name.
-    // PROBE_PATH_STYLE=false shows what the SDK does by itself.
-    var pathStyle = !"false".equals(System.getenv("PROBE_PATH_STYLE"));
-    var s3 = S3Client.builder().forcePathStyle(pathStyle).build();
+    var s3 = S3Client.create();
     s3.createBucket(r -> r.bucket(bucket));
     s3.putObject(r -> r.bucket(bucket).key("hello"), RequestBody.fromString("hello"));
     answer.put("s3", s3.getObjectAsBytes(r -> r.bucket(bucket).key("hello")).asUtf8String());
+    var listed = s3.listObjectsV2(r -> r.bucket(bucket)).contents();
+    answer.put("listed", listed.stream().map(S3Object::key).collect(Collectors.joining(" ")));
     return answer;
   }
 
