@@ -156,7 +156,11 @@ fn of_terraform(value: &Value) -> Result<Vec<Found>, TrustFileError> {
     let mut modules: Vec<&Value> = root.into_iter().collect();
     while let Some(module) = modules.pop() {
         let resources = module["resources"].as_array().into_iter().flatten();
-        found.extend(resources.filter(|resource| resource["type"] == "aws_iam_role").map(of_resource));
+        found.extend(
+            resources
+                .filter(|resource| resource["type"] == "aws_iam_role")
+                .map(of_resource),
+        );
         // The last is looked at first, so that roles come in the order of the file.
         modules.extend(module["child_modules"].as_array().into_iter().flatten().rev());
     }
@@ -321,11 +325,11 @@ mod tests {
         };
         let good = Some(policy("111122223333", "system:serviceaccount:shop:web"));
         let module = json!({"root_module": {
-            "resources": [{"address": "x.y", "type": "aws_s3_bucket", "values": {}}, role("a", good.clone())],
-            "child_modules": [
-                {"resources": [role("b", None)], "child_modules": [{"resources": [role("c", good.clone())]}]},
-                {"resources": [role("d", Some(json!({"Statement": []})))]},
-            ]}});
+        "resources": [{"address": "x.y", "type": "aws_s3_bucket", "values": {}}, role("a", good.clone())],
+        "child_modules": [
+            {"resources": [role("b", None)], "child_modules": [{"resources": [role("c", good.clone())]}]},
+            {"resources": [role("d", Some(json!({"Statement": []})))]},
+        ]}});
         for key in ["planned_values", "values"] {
             let text = json!({"format_version": "1.2", key: module}).to_string();
             let found = read(&text, "t").unwrap();
@@ -351,7 +355,10 @@ mod tests {
         assert!(found[0].is_called("x") && found[0].is_called("arn:aws:iam::999900009999:role/x"));
         let (decided, decision) = decided(&found[0]);
         assert_eq!(decided, Decided::Deny);
-        assert!(decision.contains("arn:aws:iam::999900009999:oidc-provider/"), "{decision}");
+        assert!(
+            decision.contains("arn:aws:iam::999900009999:oidc-provider/"),
+            "{decision}"
+        );
     }
 
     #[test]
@@ -361,7 +368,10 @@ mod tests {
             ("{}", "it is neither a trust policy"),
             ("[]", "it is neither a trust policy"),
             (r#"{"format_version": "1.0"}"#, "has no aws_iam_role"),
-            ("{\"@level\":\"info\",\"type\":\"version\"}\n{\"@level\":\"info\",\"type\":\"x\"}\n", "terraform show -json"),
+            (
+                "{\"@level\":\"info\",\"type\":\"version\"}\n{\"@level\":\"info\",\"type\":\"x\"}\n",
+                "terraform show -json",
+            ),
         ] {
             let error = read(text, "t").unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");

@@ -124,7 +124,7 @@ impl Machine {
         };
         context.program("kubectl", &script("--context", "\" config \"*"));
         context.program("helm", &script("--kube-context", "\" repo \"*|\" template \"*"));
-        for program in ["make", "aws", "kind", "k3d", "docker"] {
+        for program in ["make", "aws", "kind", "k3d", "docker", "terraform"] {
             context.program(program, "exit 1");
         }
         symlink(env!("CARGO_BIN_EXE_irsa-emu"), context.path("bin/irsa-emu")).expect("a link");
@@ -232,8 +232,9 @@ fn calls_in(line: &str) -> Vec<&str> {
             }
             let rest = &line[at..];
             let end = rest.find(['|', '`', ';', '#']).unwrap_or(rest.len());
-            // A name alone, such as `kubectl annotate`, is nothing that is typed.
-            if words(&rest[..end]) > 2 {
+            // A name alone, such as `kubectl annotate`, is nothing that is typed, and neither is what a message says of it.
+            let is_said = rest.starts_with("kubectl refuses ");
+            if words(&rest[..end]) > 2 && !is_said {
                 found.push(rest[..end].trim());
             }
         }

@@ -166,27 +166,54 @@ fn every_key_of_a_migration_or_a_high_availability_setup_is_made() {
 
 #[test]
 fn set_beats_values_that_cannot_be_read() {
-    let templated = raft("seal \"awskms\" {\n  region = \"{{ .Values.r }}\"\n  kms_key_id = \"{{ .Values.k }}\"\n}");
+    let templated =
+        raft("seal \"awskms\" {\n  region = \"{{ .Values.r }}\"\n  kms_key_id = \"{{ .Values.k }}\"\n}");
     let key = format!("keyId={OLD}");
     let refused = with_values(&templated, &["--set", &key]);
     assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
-    assert!(refused.stderr.contains("Helm template `{{ .Values.r }}`"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("--set region=REGION"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("Helm template `{{ .Values.r }}`"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("--set region=REGION"),
+        "{}",
+        refused.stderr
+    );
     let arn = format!("keyId=arn:aws:kms:eu-north-1:111122223333:key/{OLD}");
-    let all = ["--set", "account=111122223333", "--set", "role=r", "--set", "region=eu-north-1"];
+    let all = [
+        "--set",
+        "account=111122223333",
+        "--set",
+        "role=r",
+        "--set",
+        "region=eu-north-1",
+    ];
     for (name, values) in [
         ("a template", templated.as_str()),
         ("no HCL", &raft("seal \"awskms\" {")),
         ("no JSON", &raft("{\"seal\": ")),
         ("no YAML", "server: [\n"),
         ("an alias", &raft("seal \"awskms\" { kms_key_id = \"alias/x\" }")),
-        ("no role", "server: {serviceAccount: {annotations: {eks.amazonaws.com/role-arn: nonsense}}}"),
+        (
+            "no role",
+            "server: {serviceAccount: {annotations: {eks.amazonaws.com/role-arn: nonsense}}}",
+        ),
     ] {
         let ran = with_values(values, &[&["--set", &key][..], &all].concat());
         assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
-        assert!(ran.stdout.contains(&format!(":kms:eu-north-1:111122223333:key/{OLD}")), "{name}: {}", ran.stdout);
+        assert!(
+            ran.stdout
+                .contains(&format!(":kms:eu-north-1:111122223333:key/{OLD}")),
+            "{name}: {}",
+            ran.stdout
+        );
         // The ARN says region and account.
-        let ran = with_values(values, &["--set", &arn, "--set", "role=r", "--set", "account=111122223333"]);
+        let ran = with_values(
+            values,
+            &["--set", &arn, "--set", "role=r", "--set", "account=111122223333"],
+        );
         assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
     }
     // A file that is no text, too; one that is not there is a mistake whatever is set.
@@ -199,7 +226,10 @@ fn set_beats_values_that_cannot_be_read() {
     assert!(ran.stderr.contains("not readable as text"), "{}", ran.stderr);
     let given = [&["--set", &key][..], &all].concat();
     assert_eq!(recipe(&[&file[..], &given].concat()).code, 0);
-    assert_eq!(recipe(&[&["--dry-run", "--values", "/no/such.yaml"][..], &given].concat()).code, 2);
+    assert_eq!(
+        recipe(&[&["--dry-run", "--values", "/no/such.yaml"][..], &given].concat()).code,
+        2
+    );
 }
 
 #[test]
@@ -215,16 +245,31 @@ fn keys_are_set_as_aws_names_them() {
     ] {
         assert!(ran.stdout.contains(&arn), "{arn} in {}", ran.stdout);
     }
-    let two = format!("arn:aws:kms:eu-west-1:111122223333:key/{OLD},arn:aws:kms:eu-west-2:111122223333:key/{NEW}");
+    let two =
+        format!("arn:aws:kms:eu-west-1:111122223333:key/{OLD},arn:aws:kms:eu-west-2:111122223333:key/{NEW}");
     let ran = set(&two);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stdout.contains(&format!("eu-west-2:111122223333:key/{NEW}")), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains(&format!("eu-west-2:111122223333:key/{NEW}")),
+        "{}",
+        ran.stdout
+    );
     let ran = set(&two.replace("eu-west-2:111122223333", "eu-west-2:444455556666"));
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("444455556666"), "{}", ran.stderr);
-    let ran = recipe(&[&role[..], &["--set", "account=111122223333", "--set", "keyId=mrk-1"]].concat());
+    let ran = recipe(
+        &[
+            &role[..],
+            &["--set", "account=111122223333", "--set", "keyId=mrk-1"],
+        ]
+        .concat(),
+    );
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("`mrk-1` is not a KMS key id"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("`mrk-1` is not a KMS key id"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -235,18 +280,34 @@ fn the_release_names_the_recipe_and_the_service_account() {
         ran.stdout
     };
     let usual = made(&[]);
-    assert!(usual.contains("name: vault-awskms-kube-system-vault\n"), "{usual}");
+    assert!(
+        usual.contains("name: vault-awskms-kube-system-vault\n"),
+        "{usual}"
+    );
     assert_eq!(made(&["--release", "vault"]), usual);
     assert_eq!(made(&["--set", "release=prod"]), made(&["--release", "prod"]));
     let other = made(&["--release", "prod", "-n", "team"]);
-    for part in ["name: vault-awskms-team-prod\n", "team/prod-vault", "namespace: team\n"] {
+    for part in [
+        "name: vault-awskms-team-prod\n",
+        "team/prod-vault",
+        "namespace: team\n",
+    ] {
         assert!(other.contains(part), "{part} in {other}");
     }
     let without = recipe(&[
-        "--dry-run", "--release", "prod", "--set", "role=r", "--set",
+        "--dry-run",
+        "--release",
+        "prod",
+        "--set",
+        "role=r",
+        "--set",
         &format!("keyId=arn:aws:kms:us-east-1:111122223333:key/{OLD}"),
     ]);
-    assert!(without.stdout.contains("ServiceAccount kube-system/prod-vault"), "{}", without.stdout);
+    assert!(
+        without.stdout.contains("ServiceAccount kube-system/prod-vault"),
+        "{}",
+        without.stdout
+    );
 }
 
 #[test]
@@ -256,7 +317,12 @@ fn values_may_be_several_files() {
     std::fs::write(&path, "server: {extraEnvironmentVars: {AWS_REGION: eu-west-1}}\n").unwrap();
     let over = path.to_str().unwrap();
     let several = recipe(&["--dry-run", "--values", VALUES, "--values", over]);
-    assert!(several.stdout.contains(":kms:eu-west-1:"), "{}{}", several.stdout, several.stderr);
+    assert!(
+        several.stdout.contains(":kms:eu-west-1:"),
+        "{}{}",
+        several.stdout,
+        several.stderr
+    );
     let listed = recipe(&["--dry-run", "--values", &format!("{VALUES},{over}")]);
     assert_eq!(listed.stdout, several.stdout);
 }

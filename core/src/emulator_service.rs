@@ -23,8 +23,8 @@ impl InjectConfig {
     }
 }
 
-/// The URL with the ClusterIP of the emulator's Service as its host. `None` if the URL has another host, so that the
-/// ClusterIP is not known to lead to the same place, or if the Service has no ClusterIP.
+/// The URL with the ClusterIP of the emulator's Service as its host. `None` if the URL has another host, which may be another
+/// emulator, or if the Service has no ClusterIP.
 fn url_by_ip(url: &str, namespace: &str, cluster_ip: &str) -> Option<String> {
     let (scheme, rest) = parts(url, namespace)?;
     let host = match cluster_ip.parse().ok()? {

@@ -158,7 +158,7 @@ fn under_strict_eks_nobody_chooses_and_no_pod_bears_a_mark() {
 #[test]
 fn the_mark_of_known_settings_is_known() {
     // SHA-256 of this text, computed elsewhere: {"config":{"region":"us-east-1","emulator_url":"http://emulator",
-    // "sts_url":"http://sts","sidecar_image":"sidecar","native_sidecars":true,"default_delivery":"web-identity",
+    // "s3_url":"http://10.96.3.4:4566","sts_url":"http://sts","sidecar_image":"sidecar","native_sidecars":true,"default_delivery":"web-identity",
     // "annotation_prefix":"eks.amazonaws.com","strict_eks":false},"effect":{"delivery":null,"credentials_file":false,
     // "region":null,"env":{"A":"1","B":"2"}},"grant":{"identity":{"WebIdentity":{"role_arn":
     // "arn:aws:iam::123456789012:role/app"}},"audience":"sts.amazonaws.com","token_expiration":86400,
@@ -170,5 +170,5 @@ fn the_mark_of_known_settings_is_known() {
         ..RuleEffect::default()
     };
     let (trace, _) = both(&pod, &effect, &config());
-    assert_eq!(trace.config_hash.as_deref(), Some("3cba391a8956"));
+    assert_eq!(trace.config_hash.as_deref(), Some("d1772174f673"));
 }

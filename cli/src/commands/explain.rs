@@ -46,8 +46,8 @@ pub struct ExplainArgs {
     offline: bool,
     #[command(flatten)]
     output: OutputArgs,
-    /// Exit with 1 if something gets no credentials that should: what was named by its name, what a role is named for, and
-    /// what sets AWS_* by itself; with `--check=all`, anything
+    /// Exit with 1 if something gets no credentials that should have some: what is named on the command line, what has a role,
+    /// and what sets AWS_* by itself. With `--check=all`, if anything gets none
     #[arg(
         long,
         value_name = "WHAT",
@@ -129,7 +129,9 @@ pub async fn run(args: ExplainArgs, app: &App) -> Result<ExitStatus, CliError> {
         app.progress.warn(&plain(remark));
     }
     for missed in &missed {
-        let NotLookedInto { title, place, why, .. } = missed;
+        let NotLookedInto {
+            title, place, why, ..
+        } = missed;
         app.progress
             .warn(&plain(&format!("{title} ({place}) was not looked into: {why}")));
     }
@@ -137,7 +139,7 @@ pub async fn run(args: ExplainArgs, app: &App) -> Result<ExitStatus, CliError> {
         by_documents(&files, namespace.as_deref().unwrap_or("default"), app).await?
     } else {
         let files = (!files.is_empty()).then_some(files);
-        by_cluster(&named, files.as_deref(), namespace, app).await?
+        Box::pin(by_cluster(&named, files.as_deref(), namespace, app)).await?
     };
     let answer = Answer {
         explanations: &explained,
@@ -169,7 +171,13 @@ fn not_looked_into(files: &[File], default_namespace: &str) -> Vec<NotLookedInto
             let Some(why) = templates::of(&object.value).missed else {
                 continue;
             };
-            let text = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let text = |pointer: &str| {
+                object
+                    .value
+                    .pointer(pointer)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+            };
             found.push(NotLookedInto {
                 kind: text("/kind").to_owned(),
                 namespace: subject::namespace_of(&object.value, default_namespace).to_owned(),
@@ -184,11 +192,7 @@ fn not_looked_into(files: &[File], default_namespace: &str) -> Vec<NotLookedInto
 }
 
 /// Explains with what the documents say, and the settings that `up` would have here.
-async fn by_documents(
-    files: &[File],
-    namespace: &str,
-    app: &App,
-) -> Result<Vec<Explanation>, CliError> {
+async fn by_documents(files: &[File], namespace: &str, app: &App) -> Result<Vec<Explanation>, CliError> {
     let mut world = World::offline(settings(app)?);
     world.time_keys = gather::time_keys(OffsetDateTime::now_utc());
     for recipe in steps::configured(app).await? {

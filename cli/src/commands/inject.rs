@@ -120,7 +120,7 @@ pub async fn run(args: InjectArgs, app: &App) -> Result<ExitStatus, CliError> {
             .map(|decision| decision.explanation)
             .collect(),
     };
-    let text = documents::joined(&files).attempting(writing)?;
+    let text = documents::joined(&files);
     app.answer(&answer, |printer| printer.exact(&text))?;
     Ok(ExitStatus::Ok)
 }
@@ -131,12 +131,7 @@ async fn sidecar_image(args: &InjectArgs) -> Result<String, CliError> {
 }
 
 /// What the settings, the documents and the configuration file say.
-async fn world(
-    args: &InjectArgs,
-    sidecar: String,
-    files: &[File],
-    app: &App,
-) -> Result<World, CliError> {
+async fn world(args: &InjectArgs, sidecar: String, files: &[File], app: &App) -> Result<World, CliError> {
     let images = References {
         sidecar,
         ..References::default()

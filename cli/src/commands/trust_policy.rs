@@ -32,12 +32,14 @@ enum TrustPolicyVerb {
 
 /// Options of `irsa-emu trust-policy check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exits with 0 if every role lets the ServiceAccount in, with 1 if one does not, with 2 if a file cannot be read.
+#[command(
+    after_help = "Exits with 0 if every role lets the ServiceAccount in, with 1 if one does not, with 2 if a file cannot be read.
 
 Examples:
   irsa-emu trust-policy check trust.json --as shop/web
   terraform show -json plan.out | irsa-emu trust-policy check - --as shop/web --role web
-  aws iam get-role --role-name web | irsa-emu trust-policy check - --as shop/web")]
+  aws iam get-role --role-name web | irsa-emu trust-policy check - --as shop/web"
+)]
 struct CheckArgs {
     /// A trust policy, or what `terraform show -json` or `aws iam get-role` prints; `-` is stdin
     #[arg(value_name = "FILE", required = true)]
@@ -72,7 +74,8 @@ fn service_account(text: &str) -> Result<String, String> {
         None => text.split_once('/'),
     };
     let is_name = |name: &str| {
-        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+        let fits =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
         !name.is_empty() && name.len() <= 253 && name.bytes().all(fits)
     };
     match pair {
@@ -100,7 +103,11 @@ pub async fn run(args: TrustPolicyArgs, app: &App) -> Result<ExitStatus, CliErro
         subject: &args.account,
         audience: &args.audience,
         issuer: own.unwrap_or(USUAL_ISSUER),
-        aliases: if own.is_some() { none } else { &settings.issuer_aliases },
+        aliases: if own.is_some() {
+            none
+        } else {
+            &settings.issuer_aliases
+        },
         time_keys: &keys,
     };
     let judged: Vec<Judged> = chosen
@@ -121,7 +128,10 @@ pub async fn run(args: TrustPolicyArgs, app: &App) -> Result<ExitStatus, CliErro
             app.progress.warn(&plain(&format!("{}: {warning}", one.title)));
         }
     }
-    let refused: Vec<&Judged> = judged.iter().filter(|one| one.decided != Decided::Allow).collect();
+    let refused: Vec<&Judged> = judged
+        .iter()
+        .filter(|one| one.decided != Decided::Allow)
+        .collect();
     match refused.split_first() {
         Some((first, others)) => Err(refusal(first, others.len(), &args.account)),
         None => Ok(ExitStatus::Ok),
@@ -129,18 +139,32 @@ pub async fn run(args: TrustPolicyArgs, app: &App) -> Result<ExitStatus, CliErro
 }
 
 fn without_scheme(issuer: &str) -> &str {
-    issuer.strip_prefix("https://").unwrap_or(issuer).trim_end_matches('/')
+    issuer
+        .strip_prefix("https://")
+        .unwrap_or(issuer)
+        .trim_end_matches('/')
 }
 
 async fn read(path: &Path) -> Result<(String, Vec<Found>), CliError> {
     let wrong = |why: String, title: &str| {
-        CliError::because(ExitStatus::Usage, format!("reading the trust policies of {}", plain(title)), why)
-            .next("irsa-emu trust-policy check --help")
+        CliError::because(
+            ExitStatus::Usage,
+            format!("reading the trust policies of {}", plain(title)),
+            why,
+        )
+        .next("irsa-emu trust-policy check --help")
     };
     let shown = path.display().to_string();
-    let (title, text) = documents::read_text(path)
-        .await
-        .map_err(|error| wrong(anyhow::Error::from(error).chain().map(ToString::to_string).collect::<Vec<_>>().join(": "), &shown))?;
+    let (title, text) = documents::read_text(path).await.map_err(|error| {
+        wrong(
+            anyhow::Error::from(error)
+                .chain()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(": "),
+            &shown,
+        )
+    })?;
     let found = trust::read(&text, &title).map_err(|error| wrong(error.to_string(), &title))?;
     Ok((title, found))
 }
@@ -151,7 +175,8 @@ fn chosen(found: Vec<(String, Found)>, roles: &[String]) -> Result<Vec<(String, 
         return Ok(found);
     }
     let wrong = |why: String| {
-        CliError::because(ExitStatus::Usage, "choosing the roles", why).next("irsa-emu trust-policy check --help")
+        CliError::because(ExitStatus::Usage, "choosing the roles", why)
+            .next("irsa-emu trust-policy check --help")
     };
     let mut chosen = Vec::new();
     let mut met = vec![false; roles.len()];
@@ -184,14 +209,17 @@ fn row(one: &Judged, printer: &Printer) -> String {
     };
     let role = one.role.as_ref().filter(|role| **role != one.title);
     let role = role.map_or_else(String::new, |role| format!(" ({role})"));
-    format!("{word} {}", plain(&format!("{}{role}: {}", one.title, one.decision)))
+    format!(
+        "{word} {}",
+        plain(&format!("{}{role}: {}", one.title, one.decision))
+    )
 }
 
 /// What it fails with.
 fn refusal(first: &Judged, others: usize, subject: &str) -> CliError {
     let others = match others {
         0 => String::new(),
-        count => format!("; {count} more do not let it in either"),
+        count => format!("; {count} more do not let it in, or are not known"),
     };
     let why = format!("{}: {}{others}", first.title, first.decision);
     CliError::because(
@@ -209,9 +237,20 @@ mod tests {
     #[test]
     fn a_service_account_is_named_with_its_namespace() {
         for text in ["shop/web", "system:serviceaccount:shop:web"] {
-            assert_eq!(service_account(text).as_deref(), Ok("system:serviceaccount:shop:web"));
+            assert_eq!(
+                service_account(text).as_deref(),
+                Ok("system:serviceaccount:shop:web")
+            );
         }
-        for text in ["", "web", "shop/", "/web", "shop/web/x", "Shop/web", "system:serviceaccount:shop"] {
+        for text in [
+            "",
+            "web",
+            "shop/",
+            "/web",
+            "shop/web/x",
+            "Shop/web",
+            "system:serviceaccount:shop",
+        ] {
             assert!(service_account(text).is_err(), "{text}");
         }
     }

@@ -68,7 +68,11 @@ mod tests {
     use super::*;
 
     fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
-        "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(bytes).collect()
+        "\u{feff}"
+            .encode_utf16()
+            .chain(text.encode_utf16())
+            .flat_map(bytes)
+            .collect()
     }
 
     #[test]
@@ -91,23 +95,29 @@ mod tests {
     fn what_kubectl_does_not_read_is_named() {
         let utf32: Vec<u8> = "a: b".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
         let marked = [&[0xff, 0xfe, 0, 0], &utf32[..]].concat();
-        let (bare_le, bare_be) = (utf16("a: b", u16::to_le_bytes), utf16("a: b", u16::to_be_bytes));
+        let (little, big) = (utf16("a: b", u16::to_le_bytes), utf16("a: b", u16::to_be_bytes));
         for (bytes, name) in [
             (&utf32[..], "UTF-32 without"),
             (&marked, "UTF-32"),
-            (&bare_le[2..], "UTF-16 without"),
-            (&bare_be[2..], "UTF-16 without"),
-            (&bare_le[..5], "UTF-16 (little endian)"),
+            (&little[2..], "UTF-16 without"),
+            (&big[2..], "UTF-16 without"),
+            (&little[..5], "UTF-16 (little endian)"),
             (&[0xfe, 0xff, 0xd8, 0x00], "UTF-16 (big endian)"),
         ] {
             let error = decode(bytes).unwrap_err().to_string();
-            assert!(error.contains(name) && error.contains("save it as UTF-8"), "{error}");
+            assert!(
+                error.contains(name) && error.contains("save it as UTF-8"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn bytes_that_are_not_utf_8_are_read_as_kubectl_reads_them() {
         let decoded = decode(b"a: 1\nb: \xe4\n").unwrap();
-        assert_eq!((decoded.text.as_str(), decoded.replaced_in), ("a: 1\nb: \u{fffd}\n", Some(2)));
+        assert_eq!(
+            (decoded.text.as_str(), decoded.replaced_in),
+            ("a: 1\nb: \u{fffd}\n", Some(2))
+        );
     }
 }

@@ -1,8 +1,36 @@
 //! JSON that is changed in places: the order of members and the digits of numbers stay what they were.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::Value;
+
+/// The text with U+FFFD for each half of a surrogate pair that stands alone, which Go reads so and Rust refuses. Its length
+/// stays the same.
+pub(super) fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
+    if !text.contains("\\u") {
+        return Cow::Borrowed(text);
+    }
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = text.to_owned();
+    let mut at = 0;
+    while let Some(found) = text[at..].find('\\') {
+        at += found;
+        at += match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                out.replace_range(at..at + 6, "\\ufffd");
+                6
+            }
+            // What is escaped is no beginning.
+            _ => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+    }
+    Cow::Owned(out)
+}
 
 /// A JSON value in which numbers are as they were written.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +46,9 @@ enum Node {
 pub(super) fn changed(text: &str, before: &Value, after: &Value) -> String {
     let mut reader = Reader { rest: text };
     // The text was read before, so this fails only where we are wrong; then the digits of numbers are ours.
-    let node = reader.node().map_or_else(|| of(after), |node| updated(node, before, after));
+    let node = reader
+        .node()
+        .map_or_else(|| of(after), |node| updated(node, before, after));
     let mut out = String::new();
     write(&node, 0, &mut out);
     out
@@ -110,7 +140,12 @@ fn of(value: &Value) -> Node {
     match value {
         Value::String(text) => Node::Text(text.clone()),
         Value::Array(items) => Node::List(items.iter().map(of).collect()),
-        Value::Object(members) => Node::Map(members.iter().map(|(key, value)| (key.clone(), of(value))).collect()),
+        Value::Object(members) => Node::Map(
+            members
+                .iter()
+                .map(|(key, value)| (key.clone(), of(value)))
+                .collect(),
+        ),
         word => Node::Word(word.to_string()),
     }
 }
@@ -137,7 +172,8 @@ fn updated(node: Node, before: &Value, after: &Value) -> Node {
             let mut left = after.len();
             let mut kept = Vec::with_capacity(after.len());
             for value in after {
-                let is_same = |known: &Value| known == value || (is_named(known) && known["name"] == value["name"]);
+                let is_same =
+                    |known: &Value| known == value || (is_named(known) && known["name"] == value["name"]);
                 // Where as many are left on both sides, none was put before this one.
                 let goes_on = old.len() == left || old.peek().is_some_and(|(_, known)| is_same(known));
                 left -= 1;
@@ -191,8 +227,17 @@ fn write(node: &Node, depth: usize, out: &mut String) {
     }
 }
 
+/// What YAML takes for a line break, or not at all, is escaped: a document of JSON may stand among documents of YAML.
 fn write_text(text: &str, out: &mut String) {
-    let _ = write!(out, "{}", Value::from(text));
+    let quoted = Value::from(text).to_string();
+    for character in quoted.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(character));
+            }
+            _ => out.push(character),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -207,7 +252,8 @@ mod tests {
  "a":[{"name":"x","n":1.0},{"name":"y"}], "e": [], "o": {}, "w": [true, null]}"#;
         let before: Value = serde_json::from_str(text).unwrap();
         let mut after = before.clone();
-        after["a"] = json!([{"name": "new"}, {"name": "x", "n": 1.0, "more": 1}, {"name": "y"}, {"name": "z"}]);
+        after["a"] =
+            json!([{"name": "new"}, {"name": "x", "n": 1.0, "more": 1}, {"name": "y"}, {"name": "z"}]);
         let expected = r#"{
   "b": {
     "huge": 123456789012345678901234567890,
@@ -242,17 +288,32 @@ mod tests {
     }
 
     #[test]
+    fn half_a_surrogate_pair_is_read_as_go_reads_it() {
+        for (text, expected) in [
+            (r#""\ud83d""#, "\u{fffd}"),
+            (r#""\ude00\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\\ud83d é\"""#, "\\ud83d é\""),
+            (r#""\u00e9\ud83dx""#, "é\u{fffd}x"),
+        ] {
+            let read = without_lone_surrogates(text);
+            assert_eq!(serde_json::from_str::<String>(&read).unwrap(), expected, "{text}");
+            assert_eq!(read.len(), text.len());
+        }
+    }
+
+    #[test]
     fn the_result_always_says_what_it_should() {
         for (text, after) in [
             (r#"{"a": 1, "a": 2}"#, json!({"a": 3})),
             (r#"{"a": [1, 2, 3]}"#, json!({"a": [0, 1, 2, 3, 4]})),
             (r#"{"a": [1, 2, 3]}"#, json!({"a": []})),
             (r#"{"a": {"b": 1}}"#, json!({"a": "text"})),
-            (r#"[[], {}]"#, json!([[1], {"a": null}])),
-            (r#""x""#, json!("y\n\u{1}")),
+            (r"[[], {}]", json!([[1], {"a": null}])),
+            (r#""x""#, json!("y\n\u{1}\u{85}\u{2028}")),
         ] {
             let before = serde_json::from_str(text).unwrap();
             let out = changed(text, &before, &after);
+            assert!(!out.contains(['\u{85}', '\u{2028}']), "{out}");
             assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), after, "{out}");
         }
     }

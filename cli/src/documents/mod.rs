@@ -138,35 +138,17 @@ impl File {
     }
 
     fn is_json(&self) -> bool {
-        self.documents.first().is_some_and(|first| first.format == Format::Json)
-    }
-
-    /// Its text, to be followed by another file.
-    fn text_to_be_followed(&self) -> Result<String, serde_saphyr::ser::Error> {
-        let mut text = self.text();
-        if text.is_empty() || text.ends_with('\n') {
-            return Ok(text);
-        }
-        // A block scalar at the very end would get the line break that is added.
-        if let Some(last) = self.documents.last()
-            && last.format == Format::Yaml
-            && self.tail.is_empty()
-            && yaml::read(&format!("{}\n", last.text)).is_ok_and(|read| read.value != last.value)
-        {
-            text.truncate(text.len() - last.text.len());
-            text.push_str(&to_yaml(&last.value)?);
-        }
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        Ok(text)
+        self.documents
+            .first()
+            .is_some_and(|first| first.format == Format::Json)
     }
 }
 
 /// Files as one text that kubectl reads.
-pub fn joined(files: &[File]) -> Result<String, serde_saphyr::ser::Error> {
+#[must_use]
+pub fn joined(files: &[File]) -> String {
     if let [one] = files {
-        return Ok(one.text());
+        return one.text();
     }
     let said = |file: &&File| !file.documents.is_empty();
     let all_json = files.iter().filter(said).all(File::is_json);
@@ -176,11 +158,10 @@ pub fn joined(files: &[File]) -> Result<String, serde_saphyr::ser::Error> {
             out.extend(file.documents.iter().map(Document::among_yaml));
             continue;
         }
-        let text = if index + 1 == files.len() {
-            file.text()
-        } else {
-            file.text_to_be_followed()?
-        };
+        let mut text = file.text();
+        if index + 1 < files.len() && !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
         // A byte order mark stands at the front, or nowhere.
         let text = match text.strip_prefix(BYTE_ORDER_MARK) {
             Some(rest) if !out.is_empty() => rest,
@@ -191,7 +172,7 @@ pub fn joined(files: &[File]) -> Result<String, serde_saphyr::ser::Error> {
         }
         out.push_str(text);
     }
-    Ok(out)
+    out
 }
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -257,7 +238,10 @@ fn parse_bytes(bytes: &[u8], title: &str) -> Result<File, DocumentError> {
         file.remarks.insert(0, remark);
     }
     if decoded.has_mark {
-        let first = file.documents.first_mut().map_or(&mut file.tail, |first| &mut first.lead);
+        let first = file
+            .documents
+            .first_mut()
+            .map_or(&mut file.tail, |first| &mut first.lead);
         first.insert(0, BYTE_ORDER_MARK);
     }
     Ok(file)
@@ -316,7 +300,8 @@ impl Reader<'_> {
     /// Reads JSON values, one after the other.
     fn read_json(&self, file: &mut File) -> Result<(), NotJson> {
         let body = self.part.body;
-        let mut values = serde_json::Deserializer::from_str(body).into_iter::<Value>();
+        let read_as = json::without_lone_surrogates(body);
+        let mut values = serde_json::Deserializer::from_str(&read_as).into_iter::<Value>();
         let (mut read, mut end) = (Vec::new(), 0);
         while let Some(next) = values.next() {
             let value = next.map_err(|error| {
@@ -337,6 +322,12 @@ impl Reader<'_> {
             read.push((&body[end..begins], &body[begins..values.byte_offset()], value));
             end = values.byte_offset();
         }
+        if read.len() > 1 && !self.part.lead.is_empty() {
+            file.remarks.push(format!(
+                "{} is one of several JSON values behind `---`: kubectl reads only the first of them there",
+                self.place(self.part.line)
+            ));
+        }
         for (lead, text, value) in read {
             file.tail.push_str(lead);
             let at = text.as_ptr() as usize - body.as_ptr() as usize;
@@ -351,15 +342,20 @@ impl Reader<'_> {
         let (comments, text) = self.part.without_comments();
         let (document, rest) = split::end_of_document(text);
         let line = self.part.line + comments.matches('\n').count();
-        let read = yaml::read(document).map_err(|error| {
-            let within = comments.matches('\n').count();
-            self.broken(within + error.line, error.why)
-        })?;
+        let read = yaml::read(document)
+            .or_else(|error| match split::without_directives(document) {
+                shorter if shorter.len() < document.len() => yaml::read(shorter),
+                _ => Err(error),
+            })
+            .map_err(|error| {
+                let within = comments.matches('\n').count();
+                self.broken(within + error.line, error.why)
+            })?;
         file.tail.push_str(comments);
         for (within, key) in read.twice {
             let key = key.escape_debug();
             file.remarks.push(format!(
-                "{}: `{key}` stands twice in one mapping, again in line {}; the last counts, as it does to kubectl",
+                "{}: `{key}` stands twice in one mapping, again in line {}; the last one wins, as in kubectl",
                 self.place(line),
                 line + within - 1
             ));

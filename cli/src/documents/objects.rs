@@ -27,11 +27,16 @@ fn take<'a>(value: Cow<'a, Value>, pointer: String, found: &mut Vec<Object<'a>>)
     };
     let (kind, api_version) = (&value["kind"], &value["apiVersion"]);
     // The items of a list of Pods may leave out that they are Pods.
-    let kind = kind.as_str().map(|kind| kind.strip_suffix("List").unwrap_or(kind).to_owned());
+    let kind = kind
+        .as_str()
+        .map(|kind| kind.strip_suffix("List").unwrap_or(kind).to_owned());
     let api_version = api_version.as_str().map(str::to_owned);
     let inherited = |item: Cow<'a, Value>| match (&kind, &api_version) {
         (Some(kind), Some(api_version))
-            if item.is_object() && is_empty(&item["kind"]) && is_empty(&item["apiVersion"]) && !kind.is_empty() =>
+            if item.is_object()
+                && is_empty(&item["kind"])
+                && is_empty(&item["apiVersion"])
+                && !kind.is_empty() =>
         {
             let mut item = item.into_owned();
             item["kind"] = kind.as_str().into();
@@ -62,8 +67,8 @@ fn list_of(value: &Value) -> Option<&'static str> {
         return Some("items");
     }
     let api_version = value["apiVersion"].as_str().unwrap_or_default();
-    let is_template =
-        value["kind"] == "Template" && (api_version == "v1" || api_version.starts_with("template.openshift.io/"));
+    let is_template = value["kind"] == "Template"
+        && (api_version == "v1" || api_version.starts_with("template.openshift.io/"));
     (is_template && value["objects"].is_array()).then_some("objects")
 }
 
@@ -75,20 +80,29 @@ fn is_empty(value: &Value) -> bool {
 pub(super) fn remark(value: &Value, place: &str) -> Vec<String> {
     let mut remarks = Vec::new();
     for Object { value, pointer } in of(value) {
-        let item = match pointer.rsplit_once('/').and_then(|(_, index)| index.parse::<usize>().ok()) {
+        let item = match pointer
+            .rsplit_once('/')
+            .and_then(|(_, index)| index.parse::<usize>().ok())
+        {
             Some(index) => format!("item {} of ", index + 1),
             None => String::new(),
         };
         let what = if value.is_object() {
-            let lacks = ["kind", "apiVersion"].into_iter().find(|name| value[*name].as_str().is_none_or(str::is_empty));
+            let lacks = ["kind", "apiVersion"]
+                .into_iter()
+                .find(|name| value[*name].as_str().is_none_or(str::is_empty));
             let Some(lacks) = lacks else { continue };
             let mut keys = value.as_object().into_iter().flatten().map(|(key, _)| key);
-            let begins = keys.next().map_or_else(String::new, |key| format!(" (it has `{}`)", key.escape_debug()));
+            let begins = keys
+                .next()
+                .map_or_else(String::new, |key| format!(" (it has `{}`)", key.escape_debug()));
             format!("has no {lacks}{begins}")
         } else {
             "is no object".to_owned()
         };
-        remarks.push(format!("{item}{place} {what}: kubectl refuses it, and it was not looked into"));
+        remarks.push(format!(
+            "{item}{place} {what}: kubectl refuses it, and it was not looked into"
+        ));
     }
     remarks
 }
@@ -105,7 +119,10 @@ mod tests {
             .iter()
             .map(|object| {
                 let text = |name: &str| object.value[name].as_str().unwrap_or("-").to_owned();
-                (format!("{} {}", text("apiVersion"), text("kind")), object.pointer.clone())
+                (
+                    format!("{} {}", text("apiVersion"), text("kind")),
+                    object.pointer.clone(),
+                )
             })
             .collect()
     }
@@ -121,20 +138,39 @@ mod tests {
             ("apps/v1 Deployment", "/items/1/items/0"),
             ("b/v1 B", "/items/1/items/1"),
         ];
-        assert_eq!(told(&nested), expected.map(|(kind, pointer)| (kind.to_owned(), pointer.to_owned())));
+        assert_eq!(
+            told(&nested),
+            expected.map(|(kind, pointer)| (kind.to_owned(), pointer.to_owned()))
+        );
         for (value, expected) in [
-            (json!({"kind": "PodList", "apiVersion": "v1", "items": [{}]}), ("v1 Pod", "/items/0")),
+            (
+                json!({"kind": "PodList", "apiVersion": "v1", "items": [{}]}),
+                ("v1 Pod", "/items/0"),
+            ),
             (json!({"kind": "A", "apiVersion": "v1"}), ("v1 A", "")),
-            (json!({"kind": "AccessList", "apiVersion": "x/v1", "spec": {}}), ("x/v1 AccessList", "")),
+            (
+                json!({"kind": "AccessList", "apiVersion": "x/v1", "spec": {}}),
+                ("x/v1 AccessList", ""),
+            ),
             (
                 json!({"kind": "Template", "apiVersion": "template.openshift.io/v1", "objects": [{"kind": "A", "apiVersion": "v1"}]}),
                 ("v1 A", "/objects/0"),
             ),
-            (json!({"kind": "Template", "apiVersion": "x/v1", "objects": [{}]}), ("x/v1 Template", "")),
+            (
+                json!({"kind": "Template", "apiVersion": "x/v1", "objects": [{}]}),
+                ("x/v1 Template", ""),
+            ),
         ] {
-            assert_eq!(told(&value), [(expected.0.to_owned(), expected.1.to_owned())], "{value}");
+            assert_eq!(
+                told(&value),
+                [(expected.0.to_owned(), expected.1.to_owned())],
+                "{value}"
+            );
         }
-        assert_eq!(told(&json!({"kind": "List", "apiVersion": "v1", "items": []})), []);
+        assert_eq!(
+            told(&json!({"kind": "List", "apiVersion": "v1", "items": []})),
+            []
+        );
     }
 
     #[test]
@@ -145,7 +181,10 @@ mod tests {
             (json!({"kind": true, "apiVersion": "v1"}), Some("P has no kind")),
             (json!("text"), Some("P is no object")),
             (json!([{"kind": "A"}]), Some("P is no object")),
-            (json!({"kind": "List", "apiVersion": "v1", "items": [1]}), Some("item 1 of P is no object")),
+            (
+                json!({"kind": "List", "apiVersion": "v1", "items": [1]}),
+                Some("item 1 of P is no object"),
+            ),
             (json!({"kind": "A", "apiVersion": "v1"}), None),
         ] {
             let remarks = remark(&value, "P");

@@ -22,8 +22,8 @@ pub(super) fn plain(text: &str) -> Result<Value, Unfit> {
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
             return Ok(false.into());
         }
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf"
-        | "-.INF" => return Err(Unfit::NoNumber),
+        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf"
+        | "-.Inf" | "-.INF" => return Err(Unfit::NoNumber),
         _ => {}
     }
     let number = match text.bytes().next() {
@@ -40,9 +40,8 @@ pub(super) fn plain(text: &str) -> Result<Value, Unfit> {
 /// What a scalar with a tag of YAML's own means (`!!int`).
 pub(super) fn tagged(tag: &str, text: &str) -> Result<Value, Unfit> {
     let value = match tag {
-        "str" => return Ok(text.into()),
         "bool" | "int" | "float" | "null" => plain(text)?,
-        // Dates, and whatever else there is, stay texts.
+        // `!!str`, dates, and whatever else there is, stay texts.
         _ => return Ok(text.into()),
     };
     let fits = match tag {
@@ -161,8 +160,11 @@ mod tests {
             ("1e400", json!("1e400")),
             ("-1e999", json!("-1e999")),
             ("9223372036854775808", json!(9_223_372_036_854_775_808_u64)),
-            ("123456789012345678901234567890", json!(1.234_567_890_123_456_8e29)),
-            ("-9223372036854775809", json!(-9.223_372_036_854_775_808e18)),
+            (
+                "123456789012345678901234567890",
+                json!(1.234_567_890_123_456_8e29),
+            ),
+            ("-9223372036854775809", json!(-9.223_372_036_854_776e18)),
             ("12:30:45", json!("12:30:45")),
             ("2026-01-02", json!("2026-01-02")),
             ("1.2.3", json!("1.2.3")),

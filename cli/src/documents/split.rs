@@ -105,6 +105,18 @@ pub(super) fn end_of_document(text: &str) -> (&str, &str) {
     (text, "")
 }
 
+/// A document without the directives at its end, which belong to the next one. kubectl does not read so far.
+pub(super) fn without_directives(text: &str) -> &str {
+    let mut end = text.len();
+    for line in text.split_inclusive('\n').rev() {
+        if !line.starts_with('%') && !line.trim().is_empty() {
+            break;
+        }
+        end -= line.len();
+    }
+    &text[..end]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,7 +136,10 @@ mod tests {
             ("---\na\n---\n# no\n---\nb", vec![(1, 2, "a\n"), (3, 6, "b")]),
             ("# no\n---\na\n", vec![(1, 3, "a\n")]),
             ("%YAML 1.1\n---\r\na\r\n", vec![(1, 3, "a\r\n")]),
-            ("--- {a: b}\n---#c\nb\n---\t\nc\n", vec![(1, 1, "{a: b}\n"), (2, 3, "b\n"), (3, 5, "c\n")]),
+            (
+                "--- {a: b}\n---#c\nb\n---\t\nc\n",
+                vec![(1, 1, "{a: b}\n"), (2, 3, "b\n"), (3, 5, "c\n")],
+            ),
             ("----\n---x\n", vec![(1, 1, "----\n---x\n")]),
             ("", vec![]),
             ("---", vec![]),

@@ -18,19 +18,28 @@ fn documents_and_lists_of_both_formats_are_read_in_order() {
         ("kind: A\n---#c\nkind: B\n---\t\nkind: C\n", vec!["A", "B", "C"]),
         ("--- {kind: A}\n---\r\nkind: B\r\n", vec!["A", "B"]),
         (r#"{"kind": "A"}"#, vec!["A"]),
-        ("{\"kind\":\"A\"}{\"kind\":\"B\"}\n\n{\"kind\":\"C\"}\n", vec!["A", "B", "C"]),
+        (r#"{"kind":"A","t":"\ud83d\\ud83d\ud83d\ude00"}"#, vec!["A"]),
+        (
+            "{\"kind\":\"A\"}{\"kind\":\"B\"}\n\n{\"kind\":\"C\"}\n",
+            vec!["A", "B", "C"],
+        ),
         ("{\n\t\"kind\": \"A\"\n}\n---\nkind: B", vec!["A", "B"]),
         ("{kind: A}\n", vec!["A"]),
         ("kind: List\nitems:\n- kind: A\n- kind: B\n", vec!["A", "B"]),
         (r#"{"kind":"PodList","items":[{"kind":"A"}]}"#, vec!["A"]),
         ("kind: AccessList\nspec: {}\n", vec!["AccessList"]),
         ("%YAML 1.1\n---\nkind: A\n", vec!["A"]),
+        ("kind: A\n%YAML 1.1\n---\nkind: B\n", vec!["A", "B"]),
         ("null\n---\n~\n---\nkind: A\n", vec!["A"]),
         ("", vec![]),
         ("# nothing\n", vec![]),
     ] {
         assert_eq!(kinds(text), expected, "{text}");
-        assert_eq!(parse(text, "t").unwrap().text(), text, "what is not changed stays, to the byte");
+        assert_eq!(
+            parse(text, "t").unwrap().text(),
+            text,
+            "what is not changed stays, to the byte"
+        );
     }
 }
 
@@ -129,9 +138,18 @@ fn texts_that_look_like_something_else_stay_texts() {
 #[test]
 fn a_document_that_has_changed_keeps_its_format() {
     for (text, expected) in [
-        ("# A\nkind: A # so\n---\nkind: B\n", "# A\nkind: X\nmode: 420\n---\nkind: B\n"),
-        ("--- {kind: A}\n---\nkind: B\n", "--- \nkind: X\nmode: 420\n---\nkind: B\n"),
-        ("kind: A\r\n---\r\nkind: B\r\n", "kind: X\r\nmode: 420\r\n---\r\nkind: B\r\n"),
+        (
+            "# A\nkind: A # so\n---\nkind: B\n",
+            "# A\nkind: X\nmode: 420\n---\nkind: B\n",
+        ),
+        (
+            "--- {kind: A}\n---\nkind: B\n",
+            "--- \nkind: X\nmode: 420\n---\nkind: B\n",
+        ),
+        (
+            "kind: A\r\n---\r\nkind: B\r\n",
+            "kind: X\r\nmode: 420\r\n---\r\nkind: B\r\n",
+        ),
         ("kind: A", "kind: X\nmode: 420\n"),
         (
             "\n{\"n\": 1E3, \"kind\": \"A\"} {\"kind\": \"B\"}",
@@ -139,7 +157,9 @@ fn a_document_that_has_changed_keeps_its_format() {
         ),
     ] {
         let mut file = parse(text, "t").unwrap();
-        file.documents[0].rewrite(json!({"kind": "X", "mode": 420})).unwrap();
+        file.documents[0]
+            .rewrite(json!({"kind": "X", "mode": 420}))
+            .unwrap();
         assert_eq!(file.text(), expected);
         assert_eq!(kinds(&file.text())[0], "X");
     }
@@ -149,16 +169,34 @@ fn a_document_that_has_changed_keeps_its_format() {
 fn files_become_one_text_that_kubectl_reads() {
     let mark = "\u{feff}";
     for (texts, expected) in [
-        (vec!["kind: A\n", "kind: B\n"], "kind: A\n---\nkind: B\n".to_owned()),
-        (vec!["kind: A", "# c\n---\nkind: B"], "kind: A\n# c\n---\nkind: B".to_owned()),
-        (vec!["# nothing\n", "kind: B\n"], "# nothing\n---\nkind: B\n".to_owned()),
-        (vec!["a: |\n  x", "kind: B\n"], "a: x\n---\nkind: B\n".to_owned()),
-        (vec!["{\"kind\":\"A\"}", "{\"kind\":\"B\"}"], "{\"kind\":\"A\"}\n{\"kind\":\"B\"}".to_owned()),
+        (
+            vec!["kind: A\n", "kind: B\n"],
+            "kind: A\n---\nkind: B\n".to_owned(),
+        ),
+        (
+            vec!["kind: A", "# c\n---\nkind: B"],
+            "kind: A\n# c\n---\nkind: B".to_owned(),
+        ),
+        (
+            vec!["# nothing\n", "kind: B\n"],
+            "# nothing\n---\nkind: B\n".to_owned(),
+        ),
+        (
+            vec!["a: |\n  x", "kind: B\n"],
+            "a: |\n  x\n---\nkind: B\n".to_owned(),
+        ),
+        (
+            vec!["{\"kind\":\"A\"}", "{\"kind\":\"B\"}"],
+            "{\"kind\":\"A\"}\n{\"kind\":\"B\"}".to_owned(),
+        ),
         (
             vec!["{\"kind\":\"A\\/\"}", "kind: B\n"],
             "---\n{\n  \"kind\": \"A/\"\n}\n---\nkind: B\n".to_owned(),
         ),
-        (vec!["kind: B\n", "{\"kind\":\"A\"}{\"kind\":\"C\"}"], "kind: B\n---\n{\"kind\":\"A\"}\n---\n{\"kind\":\"C\"}\n".to_owned()),
+        (
+            vec!["kind: B\n", "{\"kind\":\"A\"}{\"kind\":\"C\"}"],
+            "kind: B\n---\n{\"kind\":\"A\"}\n---\n{\"kind\":\"C\"}\n".to_owned(),
+        ),
         (
             vec!["\u{feff}kind: A\n", "\u{feff}kind: B\n"],
             format!("{mark}kind: A\n---\nkind: B\n"),
@@ -168,20 +206,41 @@ fn files_become_one_text_that_kubectl_reads() {
             .iter()
             .map(|text| parse_bytes(text.as_bytes(), "t").unwrap())
             .collect();
-        assert_eq!(joined(&files).unwrap(), expected);
+        assert_eq!(joined(&files), expected);
     }
 }
 
 #[test]
 fn what_is_wrong_is_told_with_its_document_and_its_line() {
     for (text, expected) in [
-        ("kind: A\n---\nkind: [\n", "document 2 of app.yaml is not readable: line 4"),
-        ("kind: A\n---\n---\n# c\n\nkind: [\n", "document 3 of app.yaml is not readable: line 7"),
-        ("---\nkind: A\n---\nkind: A\nb: \t[", "document 2 of app.yaml is not readable: line 5"),
-        ("{\"kind\":\n ", "document 1 of app.yaml is not readable: line 2: EOF"),
-        ("{\"kind\": \"A\"}\n{\"kind\": }", "document 1 of app.yaml is not readable: line 2: expected value"),
-        ("{\"kind\": \"A\"} x", "document 1 of app.yaml is not readable: line 1: expected value"),
-        ("{\"a\": 1e400}", "document 1 of app.yaml is not readable: line 1: number out of range"),
+        (
+            "kind: A\n---\nkind: [\n",
+            "document 2 of app.yaml is not readable: line 3",
+        ),
+        (
+            "kind: A\n---\n---\n# c\n\nkind: [\n",
+            "document 3 of app.yaml is not readable: line 6",
+        ),
+        (
+            "---\nkind: A\n---\nkind: A\nb: \t[",
+            "document 2 of app.yaml is not readable: line 5",
+        ),
+        (
+            "{\"kind\":\n ",
+            "document 1 of app.yaml is not readable: line 2: EOF",
+        ),
+        (
+            "{\"kind\": \"A\"}\n{\"kind\": }",
+            "document 1 of app.yaml is not readable: line 2: expected value",
+        ),
+        (
+            "{\"kind\": \"A\"} x",
+            "document 1 of app.yaml is not readable: line 1: expected value",
+        ),
+        (
+            "{\"a\": 1e400}",
+            "document 1 of app.yaml is not readable: line 1: number out of range",
+        ),
     ] {
         let error = parse(text, "app.yaml").unwrap_err().to_string();
         assert!(error.starts_with(expected), "{text:?}: {error}");
@@ -194,11 +253,31 @@ fn what_deserves_a_look_is_told_with_its_place() {
     let file = parse(text, "t").unwrap();
     let expected = [
         "document 1 of t (line 1) has no kind (it has `Pulled`): kubectl refuses it, and it was not looked into",
-        "document 2 of t (line 3): `kind` stands twice in one mapping, again in line 5; the last counts, as it does to kubectl",
+        "document 2 of t (line 3): `kind` stands twice in one mapping, again in line 5; the last one wins, as in kubectl",
         "document 2 of t (line 3) ends with `...` in line 6: what stands behind it is not read, by kubectl neither",
     ];
     assert_eq!(file.remarks, expected);
+    let file = parse(
+        "---\n{\"kind\":\"A\",\"apiVersion\":\"v1\"}{\"kind\":\"B\",\"apiVersion\":\"v1\"}",
+        "t",
+    )
+    .unwrap();
+    assert_eq!(
+        file.remarks,
+        [
+            "document 1 of t (line 2) is one of several JSON values behind `---`: kubectl reads only the first of them there"
+        ]
+    );
     let file = parse_bytes(b"a: 1\nb: \xe4\n", "t").unwrap();
-    assert!(file.remarks[0].starts_with("t: line 2 is not UTF-8"), "{:?}", file.remarks);
-    assert!(parse_bytes(b"a\0:\0 \0", "t").unwrap_err().to_string().contains("UTF-16"));
+    assert!(
+        file.remarks[0].starts_with("t: line 2 is not UTF-8"),
+        "{:?}",
+        file.remarks
+    );
+    assert!(
+        parse_bytes(b"a\0:\0 \0", "t")
+            .unwrap_err()
+            .to_string()
+            .contains("UTF-16")
+    );
 }

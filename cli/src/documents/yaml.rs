@@ -48,7 +48,6 @@ pub(super) fn read(text: &str) -> Result<Read, Unreadable> {
     }
     let mut options = granit_parser::options! {
         bom_inside_document_as_content: true,
-        block_scalar_eof_without_line_feed: true,
     };
     options.set_emit_comments(false);
     let mut builder = Builder::default();
@@ -61,11 +60,7 @@ pub(super) fn read(text: &str) -> Result<Read, Unreadable> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let tag = tag.as_deref();
-                if builder.wants_key()
-                    && tag.is_none()
-                    && style == ScalarStyle::Plain
-                    && text == "<<"
-                {
+                if builder.wants_key() && tag.is_none() && style == ScalarStyle::Plain && text == "<<" {
                     builder.key(Key::Merge);
                     continue;
                 }
@@ -97,12 +92,7 @@ fn control_character(text: &str) -> Option<(usize, char)> {
     Some((text[..at].matches('\n').count() + 1, character))
 }
 
-fn scalar_value(
-    text: &str,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-    line: usize,
-) -> Result<Value, Unreadable> {
+fn scalar_value(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Result<Value, Unreadable> {
     let read = match tag {
         None if style == ScalarStyle::Plain => scalar::plain(text),
         None => return Ok(text.into()),
@@ -294,9 +284,9 @@ fn merge(members: &mut Map<String, Value>, value: Value, line: usize) -> Result<
 /// Number of nodes, and depth.
 fn size(value: &Value) -> (usize, usize) {
     let of = |children: &mut dyn Iterator<Item = &Value>| {
-        let (nodes, depth) = children
-            .map(size)
-            .fold((0, 0), |(nodes, depth), (more, below)| (nodes + more, depth.max(below)));
+        let (nodes, depth) = children.map(size).fold((0, 0), |(nodes, depth), (more, below)| {
+            (nodes + more, depth.max(below))
+        });
         (nodes + 1, depth + 1)
     };
     match value {
@@ -323,7 +313,8 @@ mod tests {
             ("a: |\n  x\n\n\n", json!({"a": "x\n"})),
             ("a: |-\n  x\n\n", json!({"a": "x"})),
             ("a: >-\n  x\n  y\n", json!({"a": "x y"})),
-            ("a: |\n  x", json!({"a": "x"})),
+            // kubectl reads line by line, and ends the last one, too.
+            ("a: |\n  x", json!({"a": "x\n"})),
             ("a: |\r\n  x\r\n  y\r\n", json!({"a": "x\ny\n"})),
             ("a: 'it''s'\nb: \"\\x41\\n\"\n", json!({"a": "it's", "b": "A\n"})),
             ("a: 1 # no\n# no\nb: 'c # yes'\n", json!({"a": 1, "b": "c # yes"})),
@@ -335,11 +326,11 @@ mod tests {
     #[test]
     fn anchors_merge_keys_and_tags_are_those_of_kubectl() {
         let text = "x: &x {a: 1, b: 2}\nm1: {a: 9, <<: *x}\nm2: {<<: *x, a: 9}\nm3: {<<: [*x, {a: 5, c: 6}]}\n\
-s: !!str 12\ni: !!int \"3\"\nc: !Own 12\nbin: !!binary aGVsbG8=\ne: !!str\nset: !!set {a, b}\nz: '<<'\ny: {1.10: x, on: y}\n";
+s: !!str 12\ni: !!int \"3\"\nc: !Own 12\nbin: !!binary aGVsbG8=\ne: !!str\nset: !!set {a, b}\nz: '<<'\ny: {1.10: x, on: z}\n";
         let expected = json!({
             "x": {"a": 1, "b": 2}, "m1": {"a": 1, "b": 2}, "m2": {"a": 9, "b": 2}, "m3": {"a": 1, "b": 2, "c": 6},
             "s": "12", "i": 3, "c": "12", "bin": "hello", "e": "", "set": {"a": null, "b": null}, "z": "<<",
-            "true": {"1.1": "x", "true": "y"},
+            "true": {"1.1": "x", "true": "z"},
         });
         assert_eq!(value(text), expected);
     }
@@ -355,7 +346,7 @@ s: !!str 12\ni: !!int \"3\"\nc: !Own 12\nbin: !!binary aGVsbG8=\ne: !!str\nset: 
     fn what_cannot_be_read_has_its_line() {
         for (text, line, why) in [
             ("a: 1\nb: [", 2, ""),
-            ("a: 1\n\tb: 1\n", 2, ""),
+            ("a: 1\nb:\n\t- x\n", 3, ""),
             ("a: 1\nb: .inf\n", 2, "`.inf` is a number that JSON does not have"),
             ("a: 1\nb: \0\n", 2, "YAML allows no control character (U+0000)"),
             ("a: 1\n? [x]\n: y\n", 2, "a list or a mapping cannot be the key"),
@@ -365,7 +356,10 @@ s: !!str 12\ni: !!int \"3\"\nc: !Own 12\nbin: !!binary aGVsbG8=\ne: !!str\nset: 
             ("a: 1\n<<: 2\n", 2, "a merge key takes a mapping"),
         ] {
             let error = read(text).unwrap_err();
-            assert!(error.line == line && error.why.contains(why), "{text:?}: {error:?}");
+            assert!(
+                error.line == line && error.why.contains(why),
+                "{text:?}: {error:?}"
+            );
         }
     }
 
@@ -374,7 +368,7 @@ s: !!str 12\ni: !!int \"3\"\nc: !Own 12\nbin: !!binary aGVsbG8=\ne: !!str\nset: 
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..10 {
             let items = vec![format!("*a{}", level - 1); 10].join(", ");
-            text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+            text = format!("{text}a{level}: &a{level} [{items}]\n");
         }
         let error = read(&text).unwrap_err();
         assert!(error.why.contains("more than a document may hold"), "{error:?}");

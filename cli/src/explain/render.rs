@@ -41,7 +41,10 @@ pub fn text(explained: &Explanation, printer: &Printer) -> String {
     }
     for pod in &explained.pods {
         let mark = out.mark(pod.credentials);
-        out.painted("Pod", &format!("{mark} {}: {}", plain(&pod.name), plain(&pod.summary)));
+        out.painted(
+            "Pod",
+            &format!("{mark} {}: {}", plain(&pod.name), plain(&pod.summary)),
+        );
     }
     out.text.trim_end().to_owned()
 }

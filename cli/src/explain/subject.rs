@@ -198,14 +198,25 @@ impl Subject {
         let spec = &self.pod["spec"];
         let lists = [&spec["containers"], &spec["initContainers"]];
         let containers = lists.into_iter().filter_map(Value::as_array).flatten();
-        let mut variables = containers.filter_map(|container| container["env"].as_array()).flatten();
-        variables.any(|variable| variable["name"].as_str().is_some_and(|name| name.starts_with("AWS_")))
+        let mut variables = containers
+            .filter_map(|container| container["env"].as_array())
+            .flatten();
+        variables.any(|variable| {
+            variable["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("AWS_"))
+        })
     }
 
     /// What it is, for people: its kind, Namespace and name, and its Pod template where there are several.
     #[must_use]
     pub fn title(&self) -> String {
-        titled(&self.kind, &self.namespace, &self.name, self.template_name().as_deref())
+        titled(
+            &self.kind,
+            &self.namespace,
+            &self.name,
+            self.template_name().as_deref(),
+        )
     }
 
     /// Its Pod template, where its object has several.
@@ -225,7 +236,12 @@ pub fn titled(kind: &str, namespace: &str, name: &str, template: Option<&str>) -
 /// An object of any kind as lines name it.
 #[must_use]
 pub fn object_title(object: &Value, default_namespace: &str) -> String {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let namespace = namespace_of(object, default_namespace);
     titled(text("/kind"), namespace, text("/metadata/name"), None)
 }
@@ -234,7 +250,9 @@ pub fn object_title(object: &Value, default_namespace: &str) -> String {
 #[must_use]
 pub fn namespace_of<'a>(object: &'a Value, default_namespace: &'a str) -> &'a str {
     let named = object.pointer("/metadata/namespace").and_then(Value::as_str);
-    named.filter(|namespace| !namespace.is_empty()).unwrap_or(default_namespace)
+    named
+        .filter(|namespace| !namespace.is_empty())
+        .unwrap_or(default_namespace)
 }
 
 /// Copies the old field `serviceAccount` into an empty `serviceAccountName`, as the API server does before any webhook sees
@@ -246,7 +264,12 @@ fn default_service_account(pod: &mut Value) {
     let is_empty = spec
         .get("serviceAccountName")
         .is_none_or(|name| name.is_null() || name == "");
-    if is_empty && let Some(alias) = spec.get("serviceAccount").filter(|alias| alias.is_string()).cloned() {
+    if is_empty
+        && let Some(alias) = spec
+            .get("serviceAccount")
+            .filter(|alias| alias.is_string())
+            .cloned()
+    {
         spec.insert("serviceAccountName".to_owned(), alias);
     }
 }
@@ -279,16 +302,30 @@ mod tests {
         for (spec, account) in [
             (json!({"serviceAccount": "old"}), "old"),
             (json!({"serviceAccount": "old", "serviceAccountName": ""}), "old"),
-            (json!({"serviceAccount": "old", "serviceAccountName": null}), "old"),
-            (json!({"serviceAccount": "old", "serviceAccountName": "new"}), "new"),
+            (
+                json!({"serviceAccount": "old", "serviceAccountName": null}),
+                "old",
+            ),
+            (
+                json!({"serviceAccount": "old", "serviceAccountName": "new"}),
+                "new",
+            ),
             (json!({"serviceAccount": ""}), "default"),
             (json!({}), "default"),
         ] {
             let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": ""}, "spec": spec});
             let subject = Subject::of_object(&pod, "shop").unwrap();
-            assert_eq!((subject.namespace.as_str(), subject.service_account()), ("shop", account), "{pod}");
+            assert_eq!(
+                (subject.namespace.as_str(), subject.service_account()),
+                ("shop", account),
+                "{pod}"
+            );
             let job = json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": spec}}});
-            assert_eq!(Subject::of_object(&job, "shop").unwrap().service_account(), account, "{job}");
+            assert_eq!(
+                Subject::of_object(&job, "shop").unwrap().service_account(),
+                account,
+                "{job}"
+            );
         }
     }
 
@@ -297,7 +334,10 @@ mod tests {
         let template = json!({"spec": {"containers": [{"name": "c"}]}});
         let object = json!({"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "r\n"},
             "spec": {"headGroupSpec": {"template": template}, "workerGroupSpecs": [{"template": template}]}});
-        let titles: Vec<String> = Subject::all_of(&object, "ml").iter().map(Subject::title).collect();
+        let titles: Vec<String> = Subject::all_of(&object, "ml")
+            .iter()
+            .map(Subject::title)
+            .collect();
         assert_eq!(
             titles,
             [

@@ -15,6 +15,22 @@ const ABOUT_OTHERS: &[&str] = &[
     "rbac.authorization.k8s.io/",
     "templates.gatekeeper.sh/",
 ];
+/// API groups of Kubernetes itself whose names have a dot. All of its kinds that make Pods are known.
+const OF_KUBERNETES: &[&str] = &[
+    "apiregistration.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+];
 /// How deep to look.
 const DEEPEST: usize = 40;
 
@@ -30,6 +46,28 @@ pub struct Templates {
 /// Looks for the Pod templates of an object.
 #[must_use]
 pub fn of(object: &Value) -> Templates {
+    let mut templates = all_of(object);
+    // In a Template of OpenShift, which account is meant is known when it is processed.
+    let is_open = |pointer: &String| {
+        let spec = object.pointer(pointer).map(|template| &template["spec"]);
+        let accounts = spec.map(|spec| [&spec["serviceAccountName"], &spec["serviceAccount"]]);
+        let mut names = accounts.into_iter().flatten().filter_map(Value::as_str);
+        names.any(|name| name.contains("${"))
+    };
+    let (open, found) = templates.found.into_iter().partition(is_open);
+    templates.found = found;
+    let open: Vec<String> = open;
+    if let Some(pointer) = open.first() {
+        let why = format!(
+            "the ServiceAccount of {} is a parameter",
+            dotted(&format!("{pointer}/spec"))
+        );
+        templates.missed.get_or_insert(why);
+    }
+    templates
+}
+
+fn all_of(object: &Value) -> Templates {
     if let Some(kind) = Kind::of(object) {
         return of_known(object, kind);
     }
@@ -40,8 +78,9 @@ pub fn of(object: &Value) -> Templates {
         return Templates::default();
     }
     let mut search = Search {
-        // Groups of Kubernetes have names without a dot, or below k8s.io; all of their kinds that make Pods are known.
-        is_foreign: api_version.split_once('/').is_some_and(|(group, _)| group.contains('.') && !group.ends_with(".k8s.io")),
+        is_foreign: api_version
+            .split_once('/')
+            .is_some_and(|(group, _)| group.contains('.') && !OF_KUBERNETES.contains(&group)),
         templates: Templates::default(),
     };
     search.look(object, "", 0);
@@ -98,7 +137,9 @@ impl Search {
     fn look_at_member(&mut self, name: &str, member: &Value, pointer: &str) {
         match name {
             "containers" if is_list_of_containers(member) => self.miss(pointer, "lists containers"),
-            "container" if self.is_foreign && member["image"].is_string() => self.miss(pointer, "has a container"),
+            "container" if self.is_foreign && member["image"].is_string() => {
+                self.miss(pointer, "has a container");
+            }
             "serviceAccountName" | "serviceAccount" if self.is_foreign => {
                 if let Some(account) = member.as_str().filter(|account| !account.is_empty()) {
                     self.miss(pointer, &format!("names the ServiceAccount {account}"));
@@ -109,14 +150,21 @@ impl Search {
     }
 
     fn miss(&mut self, pointer: &str, what: &str) {
-        let why = || format!("{} {what}, and is no Pod template that irsa-emu knows", dotted(pointer));
+        let why = || {
+            format!(
+                "{} {what}, and is no Pod template that irsa-emu knows",
+                dotted(pointer)
+            )
+        };
         self.templates.missed.get_or_insert_with(why);
     }
 }
 
 fn is_list_of_containers(value: &Value) -> bool {
     let is_container = |item: &Value| item["image"].is_string() || item["name"].is_string();
-    value.as_array().is_some_and(|items| items.iter().any(is_container))
+    value
+        .as_array()
+        .is_some_and(|items| items.iter().any(is_container))
 }
 
 /// A JSON pointer as people write paths.
@@ -140,9 +188,18 @@ mod tests {
     #[test]
     fn kinds_that_are_not_known_are_served_where_they_have_a_pod_template() {
         for (object, expected) in [
-            (json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "spec": {"template": template()}}), &["/spec/template"][..]),
-            (json!({"apiVersion": "extensions/v1beta1", "kind": "Deployment", "spec": {"template": template()}}), &["/spec/template"]),
-            (json!({"apiVersion": "serving.knative.dev/v1", "kind": "Service", "spec": {"template": {"spec": {"containers": [{"image": "i"}]}}}}), &["/spec/template"]),
+            (
+                json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "spec": {"template": template()}}),
+                &["/spec/template"][..],
+            ),
+            (
+                json!({"apiVersion": "extensions/v1beta1", "kind": "Deployment", "spec": {"template": template()}}),
+                &["/spec/template"],
+            ),
+            (
+                json!({"apiVersion": "serving.knative.dev/v1", "kind": "Service", "spec": {"template": {"spec": {"containers": [{"image": "i"}]}}}}),
+                &["/spec/template"],
+            ),
             (
                 json!({"apiVersion": "batch/v1beta1", "kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": template()}}}}),
                 &["/spec/jobTemplate/spec/template"],
@@ -150,9 +207,15 @@ mod tests {
             (
                 json!({"apiVersion": "ray.io/v1", "kind": "RayCluster", "spec": {
                     "headGroupSpec": {"template": template()}, "workerGroupSpecs": [{"template": template()}]}}),
-                &["/spec/headGroupSpec/template", "/spec/workerGroupSpecs/0/template"],
+                &[
+                    "/spec/headGroupSpec/template",
+                    "/spec/workerGroupSpecs/0/template",
+                ],
             ),
-            (json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {}}}), &["/spec/template"]),
+            (
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {}}}),
+                &["/spec/template"],
+            ),
             (json!({"apiVersion": "v1", "kind": "Pod"}), &[""]),
         ] {
             let expected = Templates {
@@ -171,6 +234,10 @@ mod tests {
                 "spec.serviceAccountName names the ServiceAccount p",
             ),
             (
+                json!({"apiVersion": "sparkoperator.k8s.io/v1beta2", "kind": "SparkApplication", "spec": {"driver": {"serviceAccount": "s"}}}),
+                "spec.driver.serviceAccount names the ServiceAccount s",
+            ),
+            (
                 json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "spec": {"templates": [{"container": {"image": "i"}}]}}),
                 "spec.templates.0.container has a container",
             ),
@@ -183,11 +250,24 @@ mod tests {
                     {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template()}}]}}}),
                 "spec.workload.manifests.0 holds a Deployment",
             ),
-            (json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {}}), "it has no Pod template at spec.template"),
+            (
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {}}),
+                "it has no Pod template at spec.template",
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "Pod", "spec": {"serviceAccountName": "${NAME}-web", "containers": []}}),
+                "the ServiceAccount of spec is a parameter",
+            ),
         ] {
             let templates = of(&object);
             assert!(templates.found.is_empty(), "{object}");
-            assert!(templates.missed.as_ref().is_some_and(|why| why.starts_with(expected)), "{templates:?}");
+            assert!(
+                templates
+                    .missed
+                    .as_ref()
+                    .is_some_and(|why| why.starts_with(expected)),
+                "{templates:?}"
+            );
         }
     }
 

@@ -347,7 +347,7 @@ fn a_pod_with_a_former_address_of_the_emulator_is_stale() {
 }
 
 #[test]
-fn without_a_cluster_the_address_of_the_emulator_is_told_to_be_unknown() {
+fn without_a_cluster_the_address_of_the_emulator_is_reported_as_unknown() {
     let unknown = |change: fn(&mut World)| {
         let mut world = world();
         world.is_offline = true;

@@ -139,14 +139,19 @@ impl World {
     /// Whether a Recipe names a ServiceAccount.
     #[must_use]
     pub fn is_named(&self, namespace: &str, name: &str) -> bool {
-        let is_matched = |rules: &RecipeRules| rules.rules.iter().any(|rule| rule.r#match.covers(namespace, name));
+        let granted = self.grant(namespace, name);
+        let role = granted.as_ref().and_then(|(grant, _)| grant.role_arn());
+        let is_matched = |rules: &RecipeRules| {
+            let mut all = rules.rules.iter();
+            all.any(|rule| rule.r#match.covers(namespace, name, role))
+        };
         self.named.contains(&(namespace.to_owned(), name.to_owned())) || self.rules.iter().any(is_matched)
     }
 
     /// Takes in a Recipe, in place of one of the same name.
     pub fn learn_recipe(&mut self, recipe: &Recipe) {
-        let roles = recipe.spec.iam.roles.iter();
-        let trusted = roles.flat_map(irsa_emu_core::recipe::IamRole::trusted);
+        let iam_roles = recipe.spec.iam.roles.iter();
+        let trusted = iam_roles.flat_map(irsa_emu_core::recipe::IamRole::trusted);
         self.named
             .extend(trusted.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())));
         let rules = rules_of(recipe);
@@ -172,19 +177,18 @@ impl World {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
         let name = text("/metadata/name").unwrap_or_default().to_owned();
         let kind = text("/kind").unwrap_or_default();
+        require_texts(object, kind, &name)?;
         match (text("/apiVersion").unwrap_or_default(), kind) {
             ("v1", "ServiceAccount") => {
-                require_texts(object, kind, &name)?;
                 let namespace = namespace_of(object, default_namespace).to_owned();
                 let account = Account::read(object, &self.settings.grants.annotation_prefix);
                 self.accounts.insert((namespace, name), account);
             }
             ("v1", "Namespace") => {
-                require_texts(object, kind, &name)?;
                 self.namespaces.insert(name, texts(object, "/metadata/labels"));
             }
             (group, "Recipe") if group.starts_with("irsa-emu.dev/") => {
-                let recipe = recipe::read(object.clone())
+                let recipe = recipe::read(object)
                     .map_err(|why| format!("the Recipe {} cannot be read: {why}", plain(&name)))?;
                 self.learn_recipe(&recipe);
             }
@@ -236,8 +240,8 @@ impl Account {
     }
 }
 
-/// Refuses metadata that the API server refuses: names, labels and annotations are text, and YAML reads more than one thinks
-/// as something else.
+/// Refuses metadata that kubectl and the API server refuse of every object: names, labels and annotations are text, and YAML
+/// reads more than one thinks as something else.
 fn require_texts(object: &Value, kind: &str, name: &str) -> Result<(), String> {
     let metadata = &object["metadata"];
     let wrong = |field: &str, value: &Value| {
@@ -247,7 +251,9 @@ fn require_texts(object: &Value, kind: &str, name: &str) -> Result<(), String> {
             _ => "a list or an object".to_owned(),
         };
         let (name, field) = (plain(name), plain(field));
-        Err(format!("the {kind} {name} cannot be read: metadata.{field} must be a string, and is {read}"))
+        Err(format!(
+            "the {kind} {name} cannot be read: metadata.{field} must be a string, and is {read}"
+        ))
     };
     let is_text = |value: &Value| value.is_string() || value.is_null();
     for field in ["name", "namespace", "generateName"] {

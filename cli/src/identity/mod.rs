@@ -73,6 +73,8 @@ pub struct Identity {
     /// The region of its Pods.
     pub region: String,
     audience: String,
+    /// The role that is named for the ServiceAccount, which rules may match.
+    granted: Option<String>,
     rules: Vec<RecipeRules>,
 }
 
@@ -105,7 +107,10 @@ impl Identity {
                 });
             }
         };
-        let region = effect_of(&world.rules, &account.namespace, &account.name, None).region;
+        let granted = world.grant(&account.namespace, &account.name);
+        let granted = granted.and_then(|(grant, _)| grant.role_arn().map(ToOwned::to_owned));
+        let (namespace, name) = (account.namespace.as_str(), account.name.as_str());
+        let region = effect_of(&world.rules, namespace, name, granted.as_deref(), None).region;
         let region = region.or(world.settings.inject.region);
         Ok(Self {
             client: client.clone(),
@@ -113,6 +118,7 @@ impl Identity {
             role,
             region: region.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
             audience,
+            granted,
             rules: world.rules,
         })
     }
@@ -120,7 +126,8 @@ impl Identity {
     /// The variables that Recipes add for these Pods, with the emulator's URL of this machine in them.
     #[must_use]
     pub fn variables(&self, emulator: Option<&str>) -> BTreeMap<String, String> {
-        effect_of(&self.rules, &self.account.namespace, &self.account.name, emulator).env
+        let (namespace, name) = (self.account.namespace.as_str(), self.account.name.as_str());
+        effect_of(&self.rules, namespace, name, self.granted.as_deref(), emulator).env
     }
 
     /// New credentials of the role, as STS gives them to a Pod.

@@ -168,7 +168,7 @@ mod tests {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .to_vec(),
             emulator_memory: Some("300Mi".into()),
-            emulator_cpu: Some("2".into()),
+            emulator_cpu: Some("20m".into()),
         };
         let deployment = with(options, None);
         let found = variables(&deployment);
@@ -183,8 +183,7 @@ mod tests {
         assert_eq!(annotations["irsa-emu.dev/emulator-env"], "DEBUG,SERVICES");
         assert_eq!(annotations["irsa-emu.dev/emulator-limits"], "cpu,memory");
         let resources = &deployment["spec"]["template"]["spec"]["containers"][0]["resources"];
-        let expected =
-            json!({"requests": {"cpu": "50m", "memory": "300Mi"}, "limits": {"cpu": "2", "memory": "300Mi"}});
+        let expected = json!({"requests": {"cpu": "20m", "memory": "256Mi"}, "limits": {"cpu": "20m", "memory": "300Mi"}});
         assert_eq!(resources, &expected, "a request is never above its limit");
     }
 

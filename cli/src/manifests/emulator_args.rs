@@ -11,10 +11,8 @@ use crate::args;
 
 /// Memory that it may use: measured in `docs/operation.md`.
 const MEMORY_LIMIT: &str = "2Gi";
-/// Memory that it is sure of: more than it uses at rest.
+/// Memory that it is sure of, and the least limit: at rest it uses a third of it, with the services of Recipes two thirds.
 const MEMORY_REQUEST: &str = "256Mi";
-/// Less ends it before it is ready.
-const LEAST_MEMORY: &str = "256Mi";
 /// CPU that it is sure of.
 const CPU_REQUEST: &str = "50m";
 /// Annotation of the Deployment: the variables that were asked for, whose values are in the container.
@@ -25,6 +23,7 @@ const LIMITS_ASKED: &str = "irsa-emu.dev/emulator-limits";
 pub(crate) const LICENCES: [&str; 2] = [AUTH_TOKEN, "LOCALSTACK_API_KEY"];
 
 /// How the emulator runs.
+#[expect(clippy::struct_field_names, reason = "the names are those of the flags")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct EmulatorArgs {
     /// Variable for the emulator's container, such as DEBUG=1; may be given several times
@@ -56,12 +55,7 @@ impl EmulatorArgs {
     /// Request and limit of memory.
     pub(super) fn memory(&self) -> (String, String) {
         let limit = self.emulator_memory.as_deref().unwrap_or(MEMORY_LIMIT);
-        let request = if bytes(limit) < bytes(MEMORY_REQUEST) {
-            limit
-        } else {
-            MEMORY_REQUEST
-        };
-        (request.to_owned(), limit.to_owned())
+        (MEMORY_REQUEST.to_owned(), limit.to_owned())
     }
 
     /// Request of CPU.
@@ -157,8 +151,8 @@ set the variable {AUTH_TOKEN} where irsa-emu runs, or use --emulator-auth-token-
 pub(crate) fn memory(text: &str) -> Result<String, String> {
     match bytes(text) {
         None => Err("expected a quantity of memory such as 3Gi or 1500Mi".to_owned()),
-        found if found < bytes(LEAST_MEMORY) => Err(format!(
-            "expected at least {LEAST_MEMORY}: with less, the emulator ends before it is ready"
+        found if found < bytes(MEMORY_REQUEST) => Err(format!(
+            "expected at least {MEMORY_REQUEST}: with less, the emulator does not run"
         )),
         Some(_) => Ok(text.to_owned()),
     }

@@ -15,9 +15,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub use self::color::Paint;
-pub use self::plain::plain;
 use self::color::painted;
 use self::layout::wrapped;
+pub use self::plain::plain;
 use crate::args::{ColorMode, ProgressMode};
 use crate::error::CliError;
 use crate::github;

@@ -134,8 +134,16 @@ mod tests {
     fn a_recipe_that_is_not_there_is_told_from_a_file_that_is_not() {
         let unknown = find("vault").unwrap_err();
         assert!(matches!(unknown, CatalogError::Unknown { .. }));
-        assert!(unknown.to_string().contains("did you mean `vault-awskms`?"), "{unknown}");
-        for (name, is_close) in [("vault-aws", true), ("vault-kms", true), ("Vault_AWSKMS", true), ("postgres", false)] {
+        assert!(
+            unknown.to_string().contains("did you mean `vault-awskms`?"),
+            "{unknown}"
+        );
+        for (name, is_close) in [
+            ("vault-aws", true),
+            ("vault-kms", true),
+            ("Vault_AWSKMS", true),
+            ("postgres", false),
+        ] {
             let unknown = find(name).unwrap_err().to_string();
             assert_eq!(unknown.contains("did you mean"), is_close, "{unknown}");
         }

@@ -119,7 +119,10 @@ mod tests {
             // Another key of the same app is a change of it, no second app.
             recipe("vault-one-vault", OTHER, "a", "one/vault"),
         ] {
-            assert_eq!(placed(&wanted, std::slice::from_ref(&old)), ("vault".into(), vec![]));
+            assert_eq!(
+                placed(&wanted, std::slice::from_ref(&old)),
+                ("vault".into(), vec![])
+            );
         }
         let wanted = recipe("vault-one-vault", KEY, "a", "one/vault");
         let both = [old, wanted.clone()];
@@ -140,7 +143,10 @@ mod tests {
         );
         // The same app with another key is changed.
         let changed = recipe("mine", OTHER, "a", "one/vault");
-        assert_eq!(placed(&changed, std::slice::from_ref(&before)).1, Vec::<String>::new());
+        assert_eq!(
+            placed(&changed, std::slice::from_ref(&before)).1,
+            Vec::<String>::new()
+        );
         // Another app with the same resources takes nothing away.
         let moved = recipe("mine", KEY, "a", "two/vault");
         assert_eq!(placed(&moved, &[before]).1, Vec::<String>::new());

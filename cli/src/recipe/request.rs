@@ -52,7 +52,10 @@ pub fn unusable(name: &str, error: CatalogError) -> CliError {
     };
     CliError::new(ExitStatus::Usage, format!("finding the recipe {name}"), error)
         .code(code)
-        .next(close.map_or_else(|| "irsa-emu recipe list".to_owned(), |close| format!("irsa-emu recipe {close}")))
+        .next(close.map_or_else(
+            || "irsa-emu recipe list".to_owned(),
+            |close| format!("irsa-emu recipe {close}"),
+        ))
 }
 
 impl Request {
@@ -88,12 +91,16 @@ impl Request {
     #[must_use]
     pub fn plain_name(&self) -> Option<&str> {
         let mut built_in = catalog::BUILT_IN.iter();
-        built_in.any(|recipe| recipe.name == self.recipe).then_some(self.recipe.as_str())
+        built_in
+            .any(|recipe| recipe.name == self.recipe)
+            .then_some(self.recipe.as_str())
     }
 
     fn release(&self) -> Option<&str> {
         let set = self.set.iter().rev().find(|(name, _)| name == "release");
-        set.map(|(_, release)| release).or(self.release.as_ref()).map(String::as_str)
+        set.map(|(_, release)| release)
+            .or(self.release.as_ref())
+            .map(String::as_str)
     }
 
     fn sets(&self, parameter: &str) -> bool {
@@ -105,7 +112,8 @@ impl Request {
     fn gives(&self, parameter: &str) -> bool {
         let has_arn = || {
             let keys = self.set.iter().filter(|(name, _)| name == "keyId");
-            keys.flat_map(|(_, keys)| keys.split(',')).any(|key| key.trim().starts_with("arn:"))
+            keys.flat_map(|(_, keys)| keys.split(','))
+                .any(|key| key.trim().starts_with("arn:"))
         };
         self.sets(parameter) || (matches!(parameter, "region" | "account") && has_arn())
     }
@@ -128,11 +136,16 @@ impl Request {
             });
         }
         let mut values = vault::read(&sources, self.release());
-        for Problem { error, needs } in std::mem::take(&mut values.problems) {
+        // What is written and wrong comes before what is not there.
+        let mut problems = std::mem::take(&mut values.problems);
+        problems.sort_by_key(|problem| matches!(problem.error, ValuesError::NoSeal { .. }));
+        for Problem { error, needs } in problems {
             let open: Vec<&str> = needs.iter().copied().filter(|need| !self.gives(need)).collect();
             if open.is_empty() {
                 if !matches!(error, ValuesError::NoSeal { .. }) {
-                    values.warnings.push(format!("{error}; taken is what --set gives"));
+                    values
+                        .warnings
+                        .push(format!("{error}; taken is what --set gives"));
                 }
                 continue;
             }
@@ -159,7 +172,11 @@ impl Request {
     }
 
     fn reading(&self) -> String {
-        let files: Vec<String> = self.values.iter().map(|path| path.display().to_string()).collect();
+        let files: Vec<String> = self
+            .values
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         format!("reading the values {}", files.join(", "))
     }
 
@@ -236,7 +253,9 @@ impl Draft {
             }
             self.keys.push(key);
         }
-        let Some(first) = self.keys.first() else { return Ok(()) };
+        let Some(first) = self.keys.first() else {
+            return Ok(());
+        };
         if let Some(id) = &first.id {
             self.given.insert("keyId".to_owned(), id.clone());
         }
@@ -244,7 +263,10 @@ impl Draft {
             self.given.insert("region".to_owned(), region);
         }
         for (key, account) in accounts {
-            let known = self.given.entry("account".to_owned()).or_insert_with(|| account.clone());
+            let known = self
+                .given
+                .entry("account".to_owned())
+                .or_insert_with(|| account.clone());
             if *known != account {
                 let error = ValuesError::Accounts {
                     key,

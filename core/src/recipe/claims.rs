@@ -33,9 +33,10 @@ pub fn conflicts<'a>(
             recipe: recipe.to_owned(),
             differs,
         };
-        found.extend(aliases(own, other).map(|(arn, target)| {
-            conflict(arn, format!("the key, which is {target} there"))
-        }));
+        found.extend(
+            aliases(own, other)
+                .map(|(arn, target)| conflict(arn, format!("the key, which is {target} there"))),
+        );
         found.extend(roles(own, other).map(|(arn, differs)| conflict(arn, differs)));
     }
     found
@@ -45,7 +46,11 @@ pub fn conflicts<'a>(
 fn aliases<'a>(own: &'a RecipeSpec, other: &'a RecipeSpec) -> impl Iterator<Item = (String, &'a str)> {
     let all = |spec: &'a RecipeSpec| {
         let keys = spec.kms.keys.iter();
-        keys.flat_map(move |key| key.aliases.iter().map(move |alias| (spec.alias_arn(key, alias), &key.id)))
+        keys.flat_map(move |key| {
+            key.aliases
+                .iter()
+                .map(move |alias| (spec.alias_arn(key, alias), &key.id))
+        })
     };
     all(own).filter_map(move |(arn, key)| {
         let (_, target) = all(other).find(|(known, target)| *known == arn && *target != key)?;
@@ -125,9 +130,18 @@ mod tests {
         for (name, other) in [
             ("the same", spec(|_| {})),
             ("another account", spec(|s| s["account"] = json!("210987654321"))),
-            ("another alias", spec(|s| s["kms"]["keys"][0]["aliases"] = json!(["alias/b"]))),
-            ("another policy", spec(|s| s["iam"]["roles"][0]["policies"][0]["name"] = json!("q"))),
-            ("another role", spec(|s| s["iam"]["roles"][0]["name"] = json!("R"))),
+            (
+                "another alias",
+                spec(|s| s["kms"]["keys"][0]["aliases"] = json!(["alias/b"])),
+            ),
+            (
+                "another policy",
+                spec(|s| s["iam"]["roles"][0]["policies"][0]["name"] = json!("q")),
+            ),
+            (
+                "another role",
+                spec(|s| s["iam"]["roles"][0]["name"] = json!("R")),
+            ),
             (
                 "another region",
                 spec(|s| {
@@ -137,7 +151,9 @@ mod tests {
             ),
             (
                 "another region of the key",
-                spec(|s| s["kms"]["keys"][0] = json!({"id": OTHER, "region": "eu-west-1", "aliases": ["alias/a"]})),
+                spec(|s| {
+                    s["kms"]["keys"][0] = json!({"id": OTHER, "region": "eu-west-1", "aliases": ["alias/a"]});
+                }),
             ),
         ] {
             assert_eq!(conflicts(&spec(|_| {}), [("x", &other)]), [], "{name}");

@@ -12,6 +12,5 @@ pub use parameters::{Parameter, ParameterError, RecipeFile, RecipeFileError};
 pub use read::read;
 pub use schema::{
     Condition, DeliveryMode, IamResources, IamRole, InjectRule, InlinePolicy, KmsKey, KmsResources, Recipe,
-    RecipeProblem, RecipeSpec, RecipeStatus, ResourceState, ResourceStatus, RuleMatch,
-    is_key_id,
+    RecipeProblem, RecipeSpec, RecipeStatus, ResourceState, ResourceStatus, RuleMatch, is_key_id,
 };

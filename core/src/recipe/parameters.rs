@@ -40,6 +40,9 @@ pub enum RecipeFileError {
     /// It is no YAML.
     #[error("not readable as YAML: {0}")]
     Yaml(String),
+    /// It holds more than one document.
+    #[error("it holds several YAML documents, and a recipe file holds one Recipe")]
+    Several,
     /// It is YAML, but no mapping with `apiVersion: irsa-emu.dev/v1alpha1` and `kind: Recipe`.
     #[error("not a Recipe: expected apiVersion irsa-emu.dev/v1alpha1 and kind Recipe, found {found}")]
     Kind {
@@ -86,7 +89,10 @@ impl RecipeFile {
     /// Reads a recipe file.
     pub fn parse(text: &str) -> Result<Self, RecipeFileError> {
         let mut object: Value =
-            serde_saphyr::from_str(text).map_err(|error| RecipeFileError::Yaml(error.to_string()))?;
+            serde_saphyr::from_str(text).map_err(|error| match error.without_snippet() {
+                serde_saphyr::Error::MultipleDocuments { .. } => RecipeFileError::Several,
+                _ => RecipeFileError::Yaml(error.to_string()),
+            })?;
         let found = |key: &str| {
             object
                 .get(key)
@@ -119,7 +125,7 @@ impl RecipeFile {
         let values = self.values(given)?;
         let mut object = self.object.clone();
         fill(&mut object, &values)?;
-        let mut recipe = super::read(object).map_err(ParameterError::Shape)?;
+        let mut recipe = super::read(&object).map_err(ParameterError::Shape)?;
         recipe.spec.check()?;
         if let Some(name) = &mut recipe.metadata.name {
             *name = fit(name);
@@ -176,9 +182,10 @@ fn fit(name: &str) -> String {
         return name.to_owned();
     }
     let hash = Sha256::digest(name.as_bytes());
-    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let bytes = hash.iter().take(CUT_DIGITS / 2);
+    let number = bytes.fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     let head: String = name.chars().take(MAX_NAME - CUT_DIGITS - 1).collect();
-    format!("{}-{}", head.trim_end_matches(['-', '.']), &digits[..CUT_DIGITS])
+    format!("{}-{number:0CUT_DIGITS$x}", head.trim_end_matches(['-', '.']))
 }
 
 /// Whether Kubernetes takes a text as the name of a Recipe: a DNS subdomain (RFC 1123).
@@ -302,9 +309,10 @@ spec:
 
     #[test]
     fn the_name_comes_from_parameters_and_is_one_that_kubernetes_takes() {
-        let text = FILE
-            .replace("{name: demo}", "{name: \"demo-${place}\"}")
-            .replace("parameters:", "parameters:\n- {name: place, description: p, default: a}");
+        let text = FILE.replace("{name: demo}", "{name: \"demo-${place}\"}").replace(
+            "parameters:",
+            "parameters:\n- {name: place, description: p, default: a}",
+        );
         let file = RecipeFile::parse(&text).unwrap();
         let named = |place: &str| {
             let recipe = file.instantiate(&given(&[("account", "123456789012"), ("place", place)]));
@@ -321,7 +329,9 @@ spec:
         );
         assert_eq!((first.len(), second.len()), (MAX_NAME, MAX_NAME));
         assert_ne!(first, second);
-        assert!(is_name(&named(&format!("{}.{}", "x".repeat(48), "y".repeat(40))).unwrap()));
+        assert!(is_name(
+            &named(&format!("{}.{}", "x".repeat(48), "y".repeat(40))).unwrap()
+        ));
     }
 
     #[test]
@@ -347,6 +357,10 @@ spec:
         assert!(matches!(
             RecipeFile::parse("a: [").unwrap_err(),
             RecipeFileError::Yaml(_)
+        ));
+        assert!(matches!(
+            RecipeFile::parse(&format!("{FILE}\n---\nkind: Pod\n")).unwrap_err(),
+            RecipeFileError::Several
         ));
         let error = RecipeFile::parse("apiVersion: v1\nkind: Pod\n")
             .unwrap_err()

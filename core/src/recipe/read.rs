@@ -5,15 +5,16 @@ use serde_json::Value;
 use super::Recipe;
 
 /// Reads a Recipe. The error names the field.
-pub fn read(object: Value) -> Result<Recipe, String> {
+pub fn read(object: &Value) -> Result<Recipe, String> {
     let found = |path: &str| {
-        let pointer: String = path
+        let parts: Vec<&str> = path
             .split(['.', '['])
-            .map(|part| format!("/{}", part.trim_end_matches(']')))
+            .map(|part| part.trim_end_matches(']'))
             .collect();
+        let pointer = format!("/{}", parts.join("/"));
         object.pointer(&pointer).cloned().unwrap_or_default()
     };
-    serde_path_to_error::deserialize(&object).map_err(|error| {
+    serde_path_to_error::deserialize(object).map_err(|error| {
         let path = error.path().to_string();
         let why = error.into_inner().to_string();
         if path == "." {
@@ -45,11 +46,11 @@ mod tests {
     fn an_error_names_the_field_and_a_number_is_to_be_quoted() {
         let recipe = |account: Value, region: Value| {
             json!({"apiVersion": "irsa-emu.dev/v1alpha1", "kind": "Recipe", "metadata": {"name": "r"},
-                "spec": {"account": account, "region": region, "iam": {"roles": [{"name": "r", "path": region}]}}})
+                "spec": {"account": account, "region": region, "iam": {"roles": [{"name": "r"}]}}})
         };
         for (object, expected) in [
             (
-                recipe(json!(0), json!("/")),
+                recipe(json!(0), json!("x")),
                 "spec.account must be a string, and without quotes it is a number (0) to YAML: quote it, as in account: \"000000000000\"",
             ),
             (
@@ -62,9 +63,9 @@ mod tests {
             ),
             (json!({"spec": {"account": "1"}}), "missing field"),
         ] {
-            let error = read(object).unwrap_err();
+            let error = read(&object).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
-        assert!(read(recipe(json!("1"), json!("x"))).is_ok());
+        assert!(read(&recipe(json!("1"), json!("x"))).is_ok());
     }
 }

@@ -166,7 +166,9 @@ impl RuleMatch {
     #[must_use]
     pub fn covers(&self, namespace: &str, service_account: &str, role: Option<&str>) -> bool {
         let fits = |wanted: &Option<String>, found: Option<&str>| {
-            wanted.as_ref().is_none_or(|wanted| Some(wanted.as_str()) == found)
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| Some(wanted.as_str()) == found)
         };
         self.namespace == namespace
             && (self.service_account.is_some() || self.role.is_some())
@@ -491,7 +493,10 @@ impl IamRole {
 #[must_use]
 pub fn is_key_id(text: &str) -> bool {
     let is_hex = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        text.len() == length
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     if let Some(digits) = text.strip_prefix("mrk-") {
         return is_hex(digits, 32);
@@ -628,10 +633,7 @@ mod tests {
             credentials_file: false,
             env: BTreeMap::new(),
         };
-        assert_eq!(
-            refused(&|s| s.inject.push(rule(None))),
-            RecipeProblem::Match(0)
-        );
+        assert_eq!(refused(&|s| s.inject.push(rule(None))), RecipeProblem::Match(0));
         assert!(matches!(
             refused(&|s| s.inject.push(rule(Some("Vault")))),
             RecipeProblem::MatchRole { index: 0, .. }

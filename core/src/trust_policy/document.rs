@@ -170,7 +170,10 @@ impl TrustPolicy {
 
 /// "IAM JSON policy elements: Sid": in IAM it is unique within the policy.
 fn require_own_sids(statements: &[Statement]) -> Result<(), PolicyError> {
-    let mut sids: Vec<&str> = statements.iter().filter_map(|statement| statement.sid.as_deref()).collect();
+    let mut sids: Vec<&str> = statements
+        .iter()
+        .filter_map(|statement| statement.sid.as_deref())
+        .collect();
     sids.sort_unstable();
     match sids.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(PolicyError::Sid(shorten(pair[0]))),
@@ -304,10 +307,10 @@ fn require_colon(name: &str, at: &str, problem: Option<&'static str>) -> Result<
     })
 }
 
-const NO_SERVICE: &str = "names no service before a colon; IAM refuses the policy";
-const COLONS: &str = "has more than one colon; IAM refuses the policy (\"Actions/Condition can contain only one colon\")";
-const SCHEME: &str =
-    "begins with a scheme; IAM refuses the policy (\"Condition can contain only one colon\"): leave out https://";
+const NO_SERVICE: &str = "names no service before a colon, as IAM requires";
+const COLONS: &str =
+    "has more than one colon, and IAM takes one (\"Actions/Condition can contain only one colon\")";
+const SCHEME: &str = "begins with a scheme, and IAM takes one colon (\"Condition can contain only one colon\"): leave out https://";
 
 /// What keeps IAM from accepting a condition key: it is a service or an issuer, a colon, and a name.
 ///
@@ -324,7 +327,7 @@ fn key_problem(key: &str) -> Option<&'static str> {
     let name = rest.split([':', '/']).next().unwrap_or_default();
     let is_port = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     let goes_on = rest[name.len()..].starts_with('/') || name.eq_ignore_ascii_case("EncryptionContext");
-    (rest.contains(':') && !is_port && !(goes_on && !name.is_empty())).then_some(COLONS)
+    (rest.contains(':') && !is_port && (!goes_on || name.is_empty())).then_some(COLONS)
 }
 
 /// A condition's values: text, number or boolean, one or a list ("Grammar of the IAM JSON policy language").

@@ -16,7 +16,7 @@ const VARIABLE: &str = "E2E_MARK=a$(HOME)$$b=c";
 const VALUE: &str = "a$(HOME)$$b=c";
 const SECRET: &str = "irsa-emu-emulator-auth";
 
-/// SNS, SQS, DynamoDB, CloudFormation, EventBridge and CloudWatch Logs, from a Pod with nothing but a role.
+/// SNS, SQS, `DynamoDB`, `CloudFormation`, `EventBridge` and `CloudWatch` Logs, from a Pod with nothing but a role.
 pub(crate) fn pods_use_many_services(world: &World) -> Result<()> {
     let program = ["-c", PROGRAM];
     let probe = Probe {

@@ -25,7 +25,8 @@ const SECOND: Vault = Vault {
     release: "vault-two",
     recipe: "vault-awskms-e2e-vault-vault-two",
 };
-const SECOND_KEY: &str = "22222222-2222-4222-8222-222222222222";
+/// A multi-Region key.
+const SECOND_KEY: &str = "mrk-22222222222242228222222222222222";
 
 pub(crate) fn unsealed_with_eks_values(world: &World) -> Result<()> {
     world.load(&world.vault_image)?;
@@ -64,7 +65,14 @@ pub(crate) fn two_side_by_side(world: &World) -> Result<()> {
         r#"{{"apiVersion": "v1", "kind": "Namespace", "metadata": {{"name": "{}"}}}}"#,
         SECOND.namespace
     ))?;
-    let recipe = ["recipe", "vault-awskms", "--values", &values, "-n", SECOND.namespace];
+    let recipe = [
+        "recipe",
+        "vault-awskms",
+        "--values",
+        &values,
+        "-n",
+        SECOND.namespace,
+    ];
     let release = ["--release", SECOND.release];
     world
         .irsa_emu(&[&recipe[..], &release].concat())?
@@ -72,7 +80,14 @@ pub(crate) fn two_side_by_side(world: &World) -> Result<()> {
         .says(&format!("ServiceAccount {}/{}", SECOND.namespace, SECOND.release))?;
     // The role of the first for another Namespace would take it away from the first.
     let first = world.file(VALUES);
-    let taking = ["recipe", "vault-awskms", "--values", &first, "-n", SECOND.namespace];
+    let taking = [
+        "recipe",
+        "vault-awskms",
+        "--values",
+        &first,
+        "-n",
+        SECOND.namespace,
+    ];
     world
         .irsa_emu(&taking)?
         .code(3)?
@@ -85,7 +100,14 @@ pub(crate) fn two_side_by_side(world: &World) -> Result<()> {
     world
         .program(
             "helm",
-            &["uninstall", SECOND.release, "--kube-context", CONTEXT, "-n", SECOND.namespace],
+            &[
+                "uninstall",
+                SECOND.release,
+                "--kube-context",
+                CONTEXT,
+                "-n",
+                SECOND.namespace,
+            ],
         )?
         .code(0)?;
     world.kubectl(&["delete", "recipe", SECOND.recipe])?;

@@ -139,9 +139,18 @@ fn credentials(number: usize, life: Duration) -> Response {
     )
 }
 
-/// A role that every ServiceAccount may assume.
+/// In the name of a role that trusts nobody of the cluster.
+const FOREIGN: &str = "-foreign";
+
+/// A role that every ServiceAccount may assume, unless its name says that it is a foreign one.
 fn role(action: &str, name: &str) -> Response {
-    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringLike":{"oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF:sub":"system:serviceaccount:*:*"}}}]}"#;
+    let trusted = if name.contains(FOREIGN) {
+        "system:serviceaccount:elsewhere:somebody"
+    } else {
+        "system:serviceaccount:*:*"
+    };
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringLike":{"oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF:sub":"TRUSTED"}}}]}"#;
+    let policy = policy.replace("TRUSTED", trusted);
     let encoded: String = form_urlencoded::byte_serialize(policy.as_bytes()).collect();
     xml(
         action,

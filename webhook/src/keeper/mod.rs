@@ -206,10 +206,11 @@ pub(crate) async fn keep(
         let recipes = shared::in_order(directory.recipes());
         for (index, recipe) in recipes.iter().enumerate() {
             let taken = shared::taken(recipe, &recipes[..index]);
-            let outcome = match look_after(&emulator, seed.as_ref(), &issuer, recipe, &taken, &mut instead).await {
-                Ok(kept) => Seen::Kept(kept),
-                Err(problem) => Seen::Invalid(problem),
-            };
+            let outcome =
+                match look_after(&emulator, seed.as_ref(), &issuer, recipe, &taken, &mut instead).await {
+                    Ok(kept) => Seen::Kept(kept),
+                    Err(problem) => Seen::Invalid(problem),
+                };
             count_made(&outcome, &metrics);
             write_down(&client, recipe, &outcome, Some(url)).await;
         }

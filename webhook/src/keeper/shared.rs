@@ -43,7 +43,11 @@ pub(super) fn without_taken_aliases<'a>(
         let arn = spec.alias_arn(key, alias);
         taken.iter().find(move |conflict| conflict.arn == arn)
     };
-    let Some((alias, first)) = key.aliases.iter().find_map(|alias| Some((alias, conflict(alias)?))) else {
+    let Some((alias, first)) = key
+        .aliases
+        .iter()
+        .find_map(|alias| Some((alias, conflict(alias)?)))
+    else {
         return (Cow::Borrowed(key), None);
     };
     let mut left = key.clone();
@@ -76,7 +80,10 @@ mod tests {
         let young = recipe("young", "2026-01-02T00:00:00Z", OTHER, "n/b");
         let old = recipe("zold", "2026-01-01T00:00:00Z", KEY, "n/a");
         let ordered = in_order(vec![young, old]);
-        let names: Vec<_> = ordered.iter().map(|recipe| recipe.metadata.name.as_deref()).collect();
+        let names: Vec<_> = ordered
+            .iter()
+            .map(|recipe| recipe.metadata.name.as_deref())
+            .collect();
         assert_eq!(names, [Some("zold"), Some("young")]);
         assert_eq!(taken(&ordered[0], &ordered[..0]), []);
         let taken = taken(&ordered[1], &ordered[..1]);

@@ -31,7 +31,7 @@ async fn ten_thousand_hostile_requests_leave_the_front_as_it_was() {
     let (keys, events) = (world.api.asked("/jwks"), world.api.asked("/events"));
 
     let knowledge = Role {
-        arn: role("other"),
+        arn: role("other-foreign"),
         good_token: good.clone(),
         bad_tokens: bad_tokens(&world),
     };

@@ -26,10 +26,18 @@ struct Given {
     strict: bool,
     /// Sidecars that end by themselves.
     native_sidecars: bool,
-    /// Credentials of real AWS, by the sidecar only, and no endpoint of ours.
-    real_aws: bool,
-    /// The ClusterIP of the emulator's Service, for S3.
-    s3: bool,
+    endpoints: Endpoints,
+}
+
+/// Where the calls of Pods go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoints {
+    /// To real AWS, with credentials by the sidecar only.
+    Aws,
+    /// To the emulator, whose Service has no ClusterIP.
+    Emulator,
+    /// To the emulator, for S3 by the ClusterIP of its Service.
+    EmulatorByIp,
 }
 
 pub(super) async fn injects(s: &Surroundings<'_>) -> Verdict {
@@ -39,10 +47,13 @@ pub(super) async fn injects(s: &Surroundings<'_>) -> Verdict {
     let given = Given {
         strict: inject.strict_eks,
         native_sidecars: inject.native_sidecars,
-        real_aws: inject.emulator_url.is_none(),
-        s3: inject.s3_url.is_some(),
+        endpoints: match (inject.emulator_url, inject.s3_url) {
+            (None, _) => Endpoints::Aws,
+            (Some(_), None) => Endpoints::Emulator,
+            (Some(_), Some(_)) => Endpoints::EmulatorByIp,
+        },
     };
-    if given.real_aws {
+    if given.endpoints == Endpoints::Aws {
         dry_run(s, DeliveryMode::Sidecar, given).await?;
         return fine("a canary Pod gets its sidecar");
     }
@@ -145,14 +156,14 @@ fn wanted(delivery: DeliveryMode, given: Given) -> Vec<&'static str> {
         return wanted;
     }
     wanted.push(env::REGION);
-    if given.real_aws {
+    if given.endpoints == Endpoints::Aws {
         return wanted;
     }
     wanted.push(env::ENDPOINT);
     if delivery == DeliveryMode::WebIdentity {
         wanted.push(env::ENDPOINT_STS);
     }
-    if given.s3 {
+    if given.endpoints == Endpoints::EmulatorByIp {
         wanted.push(env::ENDPOINT_S3);
     }
     wanted.push(env::DISABLE_HOST_PREFIX);
@@ -189,8 +200,7 @@ mod tests {
     const USUAL: Given = Given {
         strict: false,
         native_sidecars: true,
-        real_aws: false,
-        s3: true,
+        endpoints: Endpoints::EmulatorByIp,
     };
     const STRICT: Given = Given {
         strict: true,
@@ -226,7 +236,10 @@ mod tests {
             judge(&eks, USUAL).unwrap(),
             "it lacks AWS_REGION, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL_S3, AWS_DISABLE_HOST_PREFIX_INJECTION"
         );
-        let headless = Given { s3: false, ..USUAL };
+        let headless = Given {
+            endpoints: Endpoints::Emulator,
+            ..USUAL
+        };
         assert_eq!(
             judge(&eks, headless).unwrap(),
             "it lacks AWS_REGION, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS, AWS_DISABLE_HOST_PREFIX_INJECTION"

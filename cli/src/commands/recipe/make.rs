@@ -19,6 +19,7 @@ use crate::recipe::request::Request;
 use crate::recipe::wiring::{self, shell_quoted};
 
 /// Options of `irsa-emu recipe apply`.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Debug, Args)]
 pub(super) struct MakeArgs {
     /// Name of a recipe, or a file
@@ -121,7 +122,12 @@ pub(super) async fn run(args: &MakeArgs, app: &App) -> Result<ExitStatus, CliErr
 
 fn next_command(args: &MakeArgs, app: &App, recipe: &Recipe) -> Result<String, CliError> {
     let context = app.context_name()?;
-    Ok(next::command(&recipe.spec, &args.values, None, &context))
+    Ok(next::command(
+        &recipe.spec,
+        &args.values,
+        args.release.as_deref(),
+        &context,
+    ))
 }
 
 fn print(args: &MakeArgs, app: &App, recipe: &Recipe, outcome: Option<Applied>) -> Result<(), CliError> {

@@ -83,7 +83,9 @@ pub(crate) async fn place(
 pub(super) async fn delete(app: &App, client: &Client, names: &[String]) -> Result<(), CliError> {
     for name in names {
         app.progress.step(&format!("deleting the Recipe {name}"));
-        let deleted = Api::<Recipe>::all(client.clone()).delete(name, &DeleteParams::default()).await;
+        let deleted = Api::<Recipe>::all(client.clone())
+            .delete(name, &DeleteParams::default())
+            .await;
         match deleted {
             Ok(_) => app.progress.done("deleted"),
             Err(kube::Error::Api(status)) if status.code == 404 => app.progress.done("not there"),

@@ -52,7 +52,7 @@ pub struct UpArgs {
     pub(super) images: ImageArgs,
     #[command(flatten)]
     pub(super) emulator: EmulatorArgs,
-    /// File with the token of LocalStack, in place of the variable LOCALSTACK_AUTH_TOKEN; a Secret keeps it
+    /// File with the token of LocalStack, in place of the variable `LOCALSTACK_AUTH_TOKEN`; a Secret keeps it
     #[arg(long, value_name = "FILE")]
     pub(super) emulator_auth_token_file: Option<PathBuf>,
     /// Port of 127.0.0.1 that leads to the emulator; 0 takes any that is free [default: 4566]

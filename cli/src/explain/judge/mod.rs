@@ -155,7 +155,8 @@ impl<'a> Case<'a> {
     /// itself.
     fn expects_role(&self) -> bool {
         let prefix = &self.world.settings.grants.annotation_prefix;
-        let is_meant = |account: &Account| !mistakes_of_service_account(&account.annotations, prefix).is_empty();
+        let is_meant =
+            |account: &Account| !mistakes_of_service_account(&account.annotations, prefix).is_empty();
         self.grant.is_some()
             || self.account.is_some_and(is_meant)
             || self.world.is_named(self.namespace, self.account_name)

@@ -62,6 +62,7 @@ impl Case<'_> {
                 // What somebody wrote into it by hand needs no injection.
                 if let Some(found) = &mut found
                     && self.grant.is_none()
+                    && !is_injected
                     && role_by_hand(pod).is_some()
                 {
                     found.level = Level::Note;

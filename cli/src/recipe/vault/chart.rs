@@ -62,7 +62,9 @@ impl<'a> Chart<'a> {
     pub(super) fn find(root: &'a Value) -> Result<Self, ValuesError> {
         let mut charts = Vec::new();
         collect(root, &mut Vec::new(), &mut charts);
-        let sealed = charts.iter().filter(|chart| chart.is_on() && chart.mentions_awskms());
+        let sealed = charts
+            .iter()
+            .filter(|chart| chart.is_on() && chart.mentions_awskms());
         let sealed: Vec<&Self> = sealed.collect();
         if sealed.len() > 1 {
             let places = sealed.iter().map(|chart| chart.place("server"));
@@ -85,12 +87,20 @@ impl<'a> Chart<'a> {
         let variables = object(values, "/server/extraEnvironmentVars");
         let is_openbao = path.last().is_some_and(|key| mentions(key))
             || mentions(&image)
-            || variables.is_some_and(|map| map.keys().any(|name| name.to_ascii_uppercase().starts_with("BAO_")))
-            || configs(values).any(|config| config.contains("/openbao/") || config.contains("plugin \"kms\""));
+            || variables.is_some_and(|map| {
+                map.keys()
+                    .any(|name| name.to_ascii_uppercase().starts_with("BAO_"))
+            })
+            || configs(values)
+                .any(|config| config.contains("/openbao/") || config.contains("plugin \"kms\""));
         Self {
             values,
             path,
-            product: if is_openbao { Product::OpenBao } else { Product::Vault },
+            product: if is_openbao {
+                Product::OpenBao
+            } else {
+                Product::Vault
+            },
         }
     }
 
@@ -109,15 +119,24 @@ impl<'a> Chart<'a> {
     fn mentions_awskms(&self) -> bool {
         let variables = Variables::of(self);
         configs(self.values).any(|config| config.to_ascii_lowercase().contains("awskms"))
-            || variables.seal_type(self.product).is_some_and(|kind| kind == "awskms")
+            || variables
+                .seal_type(self.product)
+                .is_some_and(|kind| kind == "awskms")
             || KEY_VARIABLES.iter().any(|name| variables.has(name))
     }
 
     /// Whether these are values of the chart rather than of another that has a `server`, too.
     fn is_of_vault(&self) -> bool {
-        ["standalone", "ha", "dataStorage", "auditStorage", "extraEnvironmentVars", "serviceAccount"]
-            .iter()
-            .any(|key| self.values["server"].get(key).is_some())
+        [
+            "standalone",
+            "ha",
+            "dataStorage",
+            "auditStorage",
+            "extraEnvironmentVars",
+            "serviceAccount",
+        ]
+        .iter()
+        .any(|key| self.values["server"].get(key).is_some())
             || self.values.get("injector").is_some()
     }
 
@@ -158,7 +177,10 @@ impl<'a> Chart<'a> {
         let is_on = |pointer: &str| shown(self.values, pointer).as_deref() == Some("true");
         let ha = is_on("/server/ha/enabled");
         let raft = match self.product {
-            Product::Vault => self.values.pointer("/server/ha/raft/enabled").is_some_and(is_truthy),
+            Product::Vault => self
+                .values
+                .pointer("/server/ha/raft/enabled")
+                .is_some_and(is_truthy),
             Product::OpenBao => ha && is_on("/server/ha/raft/enabled"),
         };
         match (raft, ha) {
@@ -176,7 +198,10 @@ impl<'a> Chart<'a> {
 
     /// The text that a template's pipeline prints, where it is one of the values and nothing else.
     pub(super) fn value_of(&self, root: &Value, pipeline: &str) -> Option<String> {
-        let path = pipeline.trim_end_matches("| quote").trim_end_matches("| trim").trim();
+        let path = pipeline
+            .trim_end_matches("| quote")
+            .trim_end_matches("| trim")
+            .trim();
         let path = path.strip_prefix('$').unwrap_or(path).strip_prefix(".Values.")?;
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
         if !path.chars().all(plain) {
@@ -184,7 +209,11 @@ impl<'a> Chart<'a> {
         }
         let pointer = format!("/{}", path.replace('.', "/"));
         let own = text_at(self.values, &pointer);
-        let value = own.or_else(|| path.starts_with("global.").then(|| text_at(root, &pointer)).flatten())?;
+        let value = own.or_else(|| {
+            path.starts_with("global.")
+                .then(|| text_at(root, &pointer))
+                .flatten()
+        })?;
         let sound = !value.contains("{{") && !value.contains(['"', '\n']);
         sound.then(|| {
             if pipeline.ends_with("| quote") {
@@ -215,11 +244,17 @@ fn collect<'a>(value: &'a Value, path: &mut Vec<&'a str>, found: &mut Vec<Chart<
 
 /// The text of every configuration; a mapping as JSON.
 fn configs(values: &Value) -> impl Iterator<Item = String> + '_ {
-    let found = ["/server/standalone/config", "/server/ha/config", "/server/ha/raft/config"];
-    found.into_iter().filter_map(|pointer| match values.pointer(pointer)? {
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    })
+    let found = [
+        "/server/standalone/config",
+        "/server/ha/config",
+        "/server/ha/raft/config",
+    ];
+    found
+        .into_iter()
+        .filter_map(|pointer| match values.pointer(pointer)? {
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        })
 }
 
 fn object<'a>(value: &'a Value, pointer: &str) -> Option<&'a serde_json::Map<String, Value>> {
@@ -264,13 +299,19 @@ pub(super) struct Variables(BTreeMap<String, Variable>);
 impl Variables {
     pub(super) fn of(chart: &Chart<'_>) -> Self {
         let plain = plain_variables(chart.values.pointer("/server/extraEnvironmentVars"));
-        let plain = plain.into_iter().map(|(name, value)| (name, Variable::Text(value)));
+        let plain = plain
+            .into_iter()
+            .map(|(name, value)| (name, Variable::Text(value)));
         let secret = chart.values.pointer("/server/extraSecretEnvironmentVars");
-        let secret = secret.and_then(Value::as_array).into_iter().flatten().filter_map(|entry| {
-            let name = text_at(entry, "/envName")?;
-            let secret = text_at(entry, "/secretName").unwrap_or_default();
-            Some((name, Variable::Secret(secret)))
-        });
+        let secret = secret
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| {
+                let name = text_at(entry, "/envName")?;
+                let secret = text_at(entry, "/secretName").unwrap_or_default();
+                Some((name, Variable::Secret(secret)))
+            });
         // Of two of one name the later one counts, and the charts have them in different order.
         Self(match chart.product {
             Product::Vault => plain.chain(secret).collect(),
@@ -293,16 +334,17 @@ impl Variables {
 
     /// A variable. Vault and OpenBao count an empty one as none.
     pub(super) fn get(&self, name: &str) -> Option<&Variable> {
-        self.0.get(name).filter(|found| !matches!(found, Variable::Text(text) if text.is_empty()))
+        self.0
+            .get(name)
+            .filter(|found| !matches!(found, Variable::Text(text) if text.is_empty()))
     }
 
     /// The type that stands in place of that of every seal which is not disabled.
     pub(super) fn seal_type(&self, product: Product) -> Option<&str> {
         let names: &[&str] = match product {
-            Product::Vault => &["VAULT_SEAL_TYPE"],
             // An empty variable of its own still beats the one of Vault.
             Product::OpenBao if self.0.contains_key("BAO_SEAL_TYPE") => &["BAO_SEAL_TYPE"],
-            Product::OpenBao => &["VAULT_SEAL_TYPE"],
+            Product::Vault | Product::OpenBao => &["VAULT_SEAL_TYPE"],
         };
         match names.iter().find_map(|name| self.get(name))? {
             Variable::Text(kind) => Some(kind),
@@ -320,7 +362,10 @@ fn plain_variables(found: Option<&Value>) -> Vec<(String, String)> {
             // A template goes over a mapping in the order of its keys.
             let sorted: BTreeMap<&String, &Value> = variables.iter().collect();
             let value = |value: &Value| scalar(value).unwrap_or_default();
-            sorted.into_iter().map(|(name, found)| (named(name), value(found))).collect()
+            sorted
+                .into_iter()
+                .map(|(name, found)| (named(name), value(found)))
+                .collect()
         }
         Some(Value::Array(entries)) => entries
             .iter()

@@ -57,8 +57,8 @@ pub enum ValuesError {
         /// Where it was looked for.
         looked: Vec<String>,
     },
-    /// A seal has no key.
-    #[error("the seal \"awskms\" in {place} names no key: it has no `kms_key_id`, and no variable names one")]
+    /// One of several seals has no key.
+    #[error("{place} names no key: it has no `kms_key_id`, and no variable names one")]
     NoKey {
         /// Where in the values.
         place: String,
@@ -103,7 +103,9 @@ pub enum ValuesError {
         text: String,
     },
     /// A value comes from a Secret.
-    #[error("{variable} comes from the Secret {secret} (server.extraSecretEnvironmentVars), which is not in the values")]
+    #[error(
+        "{variable} comes from the Secret {secret} (server.extraSecretEnvironmentVars), which is not in the values"
+    )]
     Secret {
         /// The variable.
         variable: String,

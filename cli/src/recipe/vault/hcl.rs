@@ -344,7 +344,8 @@ text <<-EOT
 
     #[test]
     fn a_template_in_place_of_an_item_is_passed_over_and_remembered() {
-        let body = parse("\u{e000}3\u{e001}\na \"b\" {\n  \u{e000}4\u{e001}\n  c = \u{e000}5\u{e001}\n}").unwrap();
+        let body =
+            parse("\u{e000}3\u{e001}\na \"b\" {\n  \u{e000}4\u{e001}\n  c = \u{e000}5\u{e001}\n}").unwrap();
         assert_eq!(body.unknown.as_deref(), Some("\u{e000}3\u{e001}"));
         let inner = Item {
             keys: vec!["c".into()],

@@ -35,17 +35,19 @@ mod tests {
     fn merged(files: &[&str]) -> Value {
         let mut all = Map::new();
         for file in files {
-            let Value::Object(values) = parse(file).unwrap() else {
-                panic!("{file}")
-            };
-            merge(&mut all, values);
+            let values = parse(file).unwrap();
+            merge(&mut all, values.as_object().expect("a mapping").clone());
         }
         Value::Object(all)
     }
 
     #[test]
     fn later_files_win_key_by_key_and_null_takes_away() {
-        let files = ["a: {b: 1, c: [1, 2], d: {e: 1}}", "a: {c: [3], d: null}", "a: {b: {f: 1}}"];
+        let files = [
+            "a: {b: 1, c: [1, 2], d: {e: 1}}",
+            "a: {c: [3], d: null}",
+            "a: {b: {f: 1}}",
+        ];
         assert_eq!(merged(&files), json!({"a": {"b": {"f": 1}, "c": [3], "d": null}}));
     }
 
@@ -54,7 +56,10 @@ mod tests {
         for (text, expected) in [
             ("a: 1\na: 2\n", json!({"a": 2})),
             ("a: yes\n", json!({"a": true})),
-            ("x: &x {b: 1}\na:\n  <<: *x\n  c: 2\n", json!({"x": {"b": 1}, "a": {"b": 1, "c": 2}})),
+            (
+                "x: &x {b: 1}\na:\n  <<: *x\n  c: 2\n",
+                json!({"x": {"b": 1}, "a": {"b": 1, "c": 2}}),
+            ),
             ("a: 1\n---\na: 2\n", json!({"a": 1})),
             ("\u{feff}a: 1\r\n", json!({"a": 1})),
             ("{\"a\": 1}", json!({"a": 1})),

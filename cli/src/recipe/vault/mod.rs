@@ -144,7 +144,9 @@ fn laid_over_each_other(sources: &[Source], values: &mut VaultValues) -> Map<Str
         match parsed {
             Ok(Value::Object(read)) => merge::merge(&mut all, read),
             Ok(Value::Null) => {}
-            Ok(_) => values.problems.push(ValuesError::NoMapping { file }.needs(error::ALL)),
+            Ok(_) => values
+                .problems
+                .push(ValuesError::NoMapping { file }.needs(error::ALL)),
             Err(error) => values.problems.push(error.needs(error::ALL)),
         }
     }
@@ -168,7 +170,11 @@ remove it, as irsa-emu adds what is needed"
             _ => {}
         }
     }
-    if chart.values.pointer("/server/extraEnvironmentVars").is_some_and(Value::is_array) {
+    if chart
+        .values
+        .pointer("/server/extraEnvironmentVars")
+        .is_some_and(Value::is_array)
+    {
         warnings.push(format!(
             "{} is a list, but the chart takes a mapping of names to values",
             chart.place(chart::VARIABLES)

@@ -11,7 +11,12 @@ pub fn add_keys(spec: &mut RecipeSpec, keys: &[SealKey]) {
     let Some((first, others)) = keys.split_first() else {
         return;
     };
-    let Some(at) = spec.kms.keys.iter().position(|key| Some(&key.id) == first.id.as_ref()) else {
+    let Some(at) = spec
+        .kms
+        .keys
+        .iter()
+        .position(|key| Some(&key.id) == first.id.as_ref())
+    else {
         return;
     };
     let (template, arn) = (spec.kms.keys[at].clone(), spec.key_arn(&spec.kms.keys[at]));
@@ -92,7 +97,10 @@ mod tests {
         }))
         .unwrap();
         let before = spec.clone();
-        add_keys(&mut spec, &[key(FIRST, Some("us-east-1"), None), key(FIRST, None, None)]);
+        add_keys(
+            &mut spec,
+            &[key(FIRST, Some("us-east-1"), None), key(FIRST, None, None)],
+        );
         assert_eq!(spec, before);
         let keys = [
             key(FIRST, Some("us-east-1"), Some("alias/y")),
@@ -111,9 +119,19 @@ mod tests {
             ])
         );
         let (west, east) = (arn("us-west-2", SECOND), arn("us-east-1", SECOND));
-        let documents: Vec<&Value> = spec.iam.roles[0].policies.iter().map(|policy| &policy.document).collect();
-        assert_eq!(documents[0]["Statement"][0]["Resource"], json!([first, west, east]));
-        assert_eq!(documents[1]["Statement"]["Resource"], json!(["*", first, west, east]));
+        let documents: Vec<&Value> = spec.iam.roles[0]
+            .policies
+            .iter()
+            .map(|policy| &policy.document)
+            .collect();
+        assert_eq!(
+            documents[0]["Statement"][0]["Resource"],
+            json!([first, west, east])
+        );
+        assert_eq!(
+            documents[1]["Statement"]["Resource"],
+            json!(["*", first, west, east])
+        );
         assert_eq!(documents[2]["Statement"]["Resource"], json!("*"));
     }
 }

@@ -53,7 +53,16 @@ pub(super) fn read(
             }
         };
         let names = match seals.key_names(seal, &mut values.warnings) {
-            Ok(names) => names,
+            Ok(names) => {
+                // The only key is a parameter that is missing, and can be asked for.
+                if several && names.is_empty() {
+                    let place = seal.place.clone();
+                    values
+                        .problems
+                        .push(ValuesError::NoKey { place }.needs(&["keyId"]));
+                }
+                names
+            }
             Err(problem) => {
                 values.problems.push(problem);
                 Vec::new()
@@ -168,7 +177,7 @@ fn find<'a>(
             Err(_) => continue,
         };
         if in_force {
-            unknown = config.unknown.clone();
+            unknown.clone_from(&config.unknown);
         }
         seals.take(config, &title, masked.as_ref(), forced);
         if in_force {
@@ -193,7 +202,10 @@ fn find<'a>(
         seals.add_forced(Some(AWSKMS), chart);
         return seals;
     }
-    let looked = order.into_iter().chain([chart::VARIABLES]).map(|place| chart.place(place));
+    let looked = order
+        .into_iter()
+        .chain([chart::VARIABLES])
+        .map(|place| chart.place(place));
     let error = match unknown {
         Some(text) => ValuesError::Template {
             place: chart.place(order[0]),
@@ -303,14 +315,21 @@ impl Seals<'_> {
     }
 
     /// A field of a seal. One that a template makes is a problem.
-    fn field(&self, seal: &Seal, name: &str) -> Result<Option<Placed>, ValuesError> {
-        let text = seal.stanza.fields.get(name).filter(|text| !text.trim().is_empty());
+    fn field(seal: &Seal, name: &str) -> Result<Option<Placed>, ValuesError> {
+        let text = seal
+            .stanza
+            .fields
+            .get(name)
+            .filter(|text| !text.trim().is_empty());
         let Some(text) = text else { return Ok(None) };
         let place = format!("{name} in {}", seal.place);
         if !is_masked(text) {
             return Ok(Some((text.trim().to_owned(), place)));
         }
-        let text = seal.masked.as_ref().map_or_else(|| text.clone(), |masked| masked.restored(text));
+        let text = seal
+            .masked
+            .as_ref()
+            .map_or_else(|| text.clone(), |masked| masked.restored(text));
         Err(ValuesError::Template { place, text })
     }
 
@@ -320,13 +339,18 @@ impl Seals<'_> {
             Some(suffix) => format!("{name}_{suffix}"),
             None => (*name).to_owned(),
         });
-        full.filter_map(|name| Some((name.clone(), self.variables.get(&name)?))).collect()
+        full.filter_map(|name| Some((name.clone(), self.variables.get(&name)?)))
+            .collect()
     }
 
     /// The variables that count for a seal, and whether they beat its stanza.
     fn of_seal(&self, seal: &Seal, names: &[&str]) -> (Vec<(String, &Variable)>, bool) {
         if self.ha {
-            let own = seal.stanza.name().map(|name| self.set(names, Some(name))).unwrap_or_default();
+            let own = seal
+                .stanza
+                .name()
+                .map(|name| self.set(names, Some(name)))
+                .unwrap_or_default();
             if !own.is_empty() {
                 return (own, true);
             }
@@ -338,13 +362,15 @@ impl Seals<'_> {
     /// What names the key of a seal. A variable beats the stanza; where two variables differ, Vault takes either.
     fn key_names(&self, seal: &Seal, warnings: &mut Vec<String>) -> Result<Vec<Placed>, Problem> {
         const KEY: &[&str] = &["keyId"];
-        let field = self.field(seal, "kms_key_id");
+        let field = Self::field(seal, "kms_key_id");
         let (mut variables, wins) = self.of_seal(seal, &KEY_VARIABLES);
         if self.product == Product::OpenBao {
             variables.truncate(1);
         }
         if variables.is_empty() || (!wins && !matches!(field, Ok(None))) {
-            return field.map(|field| field.into_iter().collect()).map_err(|error| error.needs(KEY));
+            return field
+                .map(|field| field.into_iter().collect())
+                .map_err(|error| error.needs(KEY));
         }
         if self.found.len() > 1 && wins && !self.ha {
             warnings.push(format!(
@@ -382,14 +408,14 @@ impl Seals<'_> {
         const REGION: &[&str] = &["region"];
         let (variables, wins) = self.of_seal(seal, &REGION_VARIABLES);
         let wins = wins && self.product == Product::Vault;
-        let field = self.field(seal, "region");
+        let field = Self::field(seal, "region");
         let text = |variable: &Variable| match variable {
             Variable::Text(text) => Some(text.clone()),
             Variable::Secret(_) => None,
         };
-        let mut readable = variables.iter().filter_map(|(name, found)| {
-            Some((text(found)?, format!("{name} in {}", chart::VARIABLES)))
-        });
+        let mut readable = variables
+            .iter()
+            .filter_map(|(name, found)| Some((text(found)?, format!("{name} in {}", chart::VARIABLES))));
         let first = readable.next();
         if let (Some((first, _)), Some((second, _)), true) = (&first, readable.next(), wins)
             && *first != second

@@ -64,7 +64,9 @@ impl Stanza {
 
 /// Reads a configuration whose templates are masked, which stands at `place`.
 pub(super) fn read(config: &Masked, place: &str) -> Result<Config, ValuesError> {
-    let text = config.text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    let text = config
+        .text
+        .trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     if text.starts_with('{') {
         let value: Value = serde_json::from_str(text).map_err(|error| ValuesError::Json {
             place: place.to_owned(),
@@ -81,7 +83,11 @@ pub(super) fn read(config: &Masked, place: &str) -> Result<Config, ValuesError> 
     };
     Ok(Config {
         multiseal: body.items.iter().any(is_on),
-        stanzas: body.items.iter().flat_map(|item| of_item(&item.keys, &item.value)).collect(),
+        stanzas: body
+            .items
+            .iter()
+            .flat_map(|item| of_item(&item.keys, &item.value))
+            .collect(),
         unknown: body.unknown.map(|mark| config.restored(&mark)),
     })
 }
@@ -97,10 +103,12 @@ fn of_item(keys: &[String], value: &hcl::Value) -> Vec<Stanza> {
     match (labels, value) {
         (_, hcl::Value::List(values)) => values.iter().flat_map(|value| of_item(keys, value)).collect(),
         ([kind, ..], hcl::Value::Object(body)) => {
-            let fields = body.iter().filter_map(|field| match (&field.keys[..], &field.value) {
-                ([name], hcl::Value::Text(text)) => Some((name.clone(), text.clone())),
-                _ => None,
-            });
+            let fields = body
+                .iter()
+                .filter_map(|field| match (&field.keys[..], &field.value) {
+                    ([name], hcl::Value::Text(text)) => Some((name.clone(), text.clone())),
+                    _ => None,
+                });
             vec![Stanza::of(kind, fields.collect())]
         }
         ([], hcl::Value::Object(body)) => {
@@ -122,14 +130,20 @@ pub(super) fn of_json(config: &Value) -> Config {
             other => vec![other],
         }
     }
-    let blocks = BLOCKS.iter().filter_map(|block| config.get(*block)).flat_map(each);
+    let blocks = BLOCKS
+        .iter()
+        .filter_map(|block| config.get(*block))
+        .flat_map(each);
     let kinds = blocks.filter_map(Value::as_object).flatten();
     let stanzas = kinds.flat_map(|(kind, stanzas)| {
-        each(stanzas).into_iter().filter_map(Value::as_object).map(move |fields| {
-            let fields = fields.iter();
-            let fields = fields.filter_map(|(name, value)| Some((name.clone(), scalar(value)?)));
-            Stanza::of(kind, fields.collect())
-        })
+        each(stanzas)
+            .into_iter()
+            .filter_map(Value::as_object)
+            .map(move |fields| {
+                let fields = fields.iter();
+                let fields = fields.filter_map(|(name, value)| Some((name.clone(), scalar(value)?)));
+                Stanza::of(kind, fields.collect())
+            })
     });
     Config {
         stanzas: stanzas.collect(),
@@ -158,7 +172,7 @@ mod tests {
         for text in [
             r#"seal "awskms" { kms_key_id = "a" }"#,
             r#"seal "AWSKMS" { "kms_key_id" = "a" }"#,
-            r#"seal awskms { kms_key_id = a }"#,
+            r"seal awskms { kms_key_id = a }",
             r#"kms "awskms" { kms_key_id = "a" purpose = ["x"] }"#,
             r#"seal = { awskms = { kms_key_id = "a" } }"#,
             r#"seal { awskms { kms_key_id = "a" } }"#,
@@ -196,7 +210,11 @@ mod tests {
             ("\"\"", false),
             ("0", false),
         ] {
-            let config = read(&mask(&format!("seal \"awskms\" {{ disabled = {text} }}"), |_| None), "x").unwrap();
+            let config = read(
+                &mask(&format!("seal \"awskms\" {{ disabled = {text} }}"), |_| None),
+                "x",
+            )
+            .unwrap();
             assert_eq!(config.stanzas[0].is_disabled(), expected, "{text}");
         }
     }

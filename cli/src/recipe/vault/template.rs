@@ -33,17 +33,15 @@ pub(super) fn mask(text: &str, known: impl Fn(&str) -> Option<String>) -> Masked
         };
         let action = &rest[start..start + length];
         masked.text.push_str(&rest[..start]);
-        match printed(action) {
-            None => {}
-            Some(pipeline) => match known(pipeline) {
-                Some(value) => masked.text.push_str(&value),
-                None => {
-                    masked
-                        .text
-                        .push_str(&format!("{BEGIN}{}{END}", masked.actions.len()));
-                    masked.actions.push(action.to_owned());
-                }
-            },
+        if let Some(pipeline) = printed(action) {
+            if let Some(value) = known(pipeline) {
+                masked.text.push_str(&value);
+            } else {
+                masked.text.push(BEGIN);
+                masked.text.push_str(&masked.actions.len().to_string());
+                masked.text.push(END);
+                masked.actions.push(action.to_owned());
+            }
         }
         // Lines of errors count as in the file.
         masked.text.extend(action.chars().filter(|c| *c == '\n'));
@@ -82,7 +80,10 @@ fn printed(action: &str) -> Option<&str> {
     let inner = action.trim_start_matches("{{").trim_end_matches("}}");
     let inner = inner.strip_prefix('-').unwrap_or(inner);
     let inner = inner.strip_suffix('-').unwrap_or(inner).trim();
-    let word = inner.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let word = inner
+        .split(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default();
     let assigns = inner.starts_with('$') && (inner.contains(":=") || inner.contains(" = "));
     (!inner.starts_with("/*") && !SILENT.contains(&word) && !assigns).then_some(inner)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::role::ANNOTATION;
-use super::{Source, VaultValues, ValuesError, read as read_files};
+use super::{Source, ValuesError, VaultValues, read as read_files};
 
 const KEY: &str = "f4f7a2e2-c5c6-ea6d-dc42-526ef280e794";
 const A: &str = "aaaaaaaa-0000-4000-8000-000000000001";
@@ -31,7 +31,11 @@ fn line(values: &VaultValues) -> String {
             B => "B",
             other => other,
         };
-        let alias = key.alias.as_ref().map(|alias| format!("={alias}")).unwrap_or_default();
+        let alias = key
+            .alias
+            .as_ref()
+            .map(|alias| format!("={alias}"))
+            .unwrap_or_default();
         format!("{id}{alias}@{}", key.region.as_deref().unwrap_or("?"))
     };
     let keys: Vec<String> = values.keys.iter().map(key).collect();
@@ -45,7 +49,10 @@ fn line(values: &VaultValues) -> String {
 
 fn kind(error: &ValuesError) -> String {
     let text = format!("{error:?}");
-    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    text.split(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Values with a role and, at a path, a configuration.
@@ -101,7 +108,11 @@ fn the_example_of_this_repository_is_read() {
 
 #[test]
 fn the_seal_is_found_wherever_the_chart_takes_it_from() {
-    for place in ["server.standalone.config", "server.ha.config", "server.ha.raft.config"] {
+    for place in [
+        "server.standalone.config",
+        "server.ha.config",
+        "server.ha.raft.config",
+    ] {
         assert_eq!(pairs(&read(&values(place, &sound()))), EXPECTED, "{place}");
     }
 }
@@ -113,7 +124,9 @@ fn a_configuration_may_be_a_mapping_and_annotations_a_text() {
 standalone:\n    config:\n      seal: {{awskms: {{region: us-east-1, kms_key_id: {KEY}}}}}\n"
     );
     assert_eq!(pairs(&read(&yaml)), EXPECTED);
-    let list = yaml.replace("seal: {awskms: {", "seal: [{awskms: {").replace("}}\n", "}}]\n");
+    let list = yaml
+        .replace("seal: {awskms: {", "seal: [{awskms: {")
+        .replace("}}\n", "}}]\n");
     assert_eq!(pairs(&read(&list)), EXPECTED);
 }
 
@@ -129,18 +142,48 @@ fn two(server: &str) -> VaultValues {
 #[test]
 fn the_configuration_that_the_chart_uses_wins() {
     for (server, expected) in [
-        ("{standalone: {config: CONFIG_A}, ha: {enabled: true, raft: {enabled: true, config: CONFIG_B}}}", "B@eu-west-1"),
+        (
+            "{standalone: {config: CONFIG_A}, ha: {enabled: true, raft: {enabled: true, config: CONFIG_B}}}",
+            "B@eu-west-1",
+        ),
         // Since 0.29.0 raft's is taken without high availability, too.
-        ("{standalone: {config: CONFIG_A}, ha: {raft: {enabled: true, config: CONFIG_B}}}", "B@eu-west-1"),
-        ("{standalone: {config: CONFIG_A}, ha: {enabled: false, raft: {enabled: true, config: CONFIG_B}}}", "B@eu-west-1"),
-        ("{standalone: {config: CONFIG_A}, ha: {enabled: true, raft: {enabled: false, config: CONFIG_B}, config: CONFIG_B}}", "B@eu-west-1"),
-        ("{standalone: {config: CONFIG_A}, ha: {enabled: false, config: CONFIG_B}}", "A@us-east-1"),
-        ("{standalone: {config: CONFIG_A}, ha: {enabled: \"true\", config: CONFIG_B}}", "B@eu-west-1"),
-        ("{standalone: {config: CONFIG_A}, ha: {enabled: yes, config: CONFIG_B}}", "B@eu-west-1"),
-        ("{standalone: {config: CONFIG_A}, ha: {raft: {enabled: null, config: CONFIG_B}}}", "A@us-east-1"),
+        (
+            "{standalone: {config: CONFIG_A}, ha: {raft: {enabled: true, config: CONFIG_B}}}",
+            "B@eu-west-1",
+        ),
+        (
+            "{standalone: {config: CONFIG_A}, ha: {enabled: false, raft: {enabled: true, config: CONFIG_B}}}",
+            "B@eu-west-1",
+        ),
+        (
+            "{standalone: {config: CONFIG_A}, ha: {enabled: true, raft: {enabled: false, config: CONFIG_B}, config: CONFIG_B}}",
+            "B@eu-west-1",
+        ),
+        (
+            "{standalone: {config: CONFIG_A}, ha: {enabled: false, config: CONFIG_B}}",
+            "A@us-east-1",
+        ),
+        (
+            "{standalone: {config: CONFIG_A}, ha: {enabled: \"true\", config: CONFIG_B}}",
+            "B@eu-west-1",
+        ),
+        (
+            "{standalone: {config: CONFIG_A}, ha: {enabled: yes, config: CONFIG_B}}",
+            "B@eu-west-1",
+        ),
+        (
+            "{standalone: {config: CONFIG_A}, ha: {raft: {enabled: null, config: CONFIG_B}}}",
+            "A@us-east-1",
+        ),
         // OpenBao's chart takes raft's with high availability only.
-        ("{image: {repository: quay.io/openbao/openbao}, standalone: {config: CONFIG_A}, ha: {raft: {enabled: true, config: CONFIG_B}}}", "A@us-east-1"),
-        ("{image: {repository: openbao/openbao}, standalone: {config: CONFIG_A}, ha: {enabled: true, raft: {enabled: true, config: CONFIG_B}}}", "B@eu-west-1"),
+        (
+            "{image: {repository: quay.io/openbao/openbao}, standalone: {config: CONFIG_A}, ha: {raft: {enabled: true, config: CONFIG_B}}}",
+            "A@us-east-1",
+        ),
+        (
+            "{image: {repository: openbao/openbao}, standalone: {config: CONFIG_A}, ha: {enabled: true, raft: {enabled: true, config: CONFIG_B}}}",
+            "B@eu-west-1",
+        ),
     ] {
         let found = two(&format!("server: {server}"));
         assert_eq!(line(&found), expected, "{server}");
@@ -163,12 +206,21 @@ fn a_seal_that_is_not_in_force_is_warned_of() {
 fn every_seal_stanza_has_its_key() {
     for (config, expected) in [
         // A migration from one key to another: Vault decrypts with the old one.
-        (seal(A, "eu-west-1", "disabled = \"true\"") + &seal(B, "eu-west-1", ""), "B@eu-west-1 A@eu-west-1"),
-        (seal(A, "eu-west-1", "") + &seal(B, "eu-west-1", "disabled = true"), "A@eu-west-1 B@eu-west-1"),
+        (
+            seal(A, "eu-west-1", "disabled = \"true\"") + &seal(B, "eu-west-1", ""),
+            "B@eu-west-1 A@eu-west-1",
+        ),
+        (
+            seal(A, "eu-west-1", "") + &seal(B, "eu-west-1", "disabled = true"),
+            "A@eu-west-1 B@eu-west-1",
+        ),
         // To Shamir: only the old one is left.
         (seal(A, "eu-west-1", "disabled = \"true\""), "A@eu-west-1"),
         // From another kind of seal.
-        ("seal \"transit\" {\n  disabled = true\n}\n".to_owned() + &seal(B, "eu-west-1", ""), "B@eu-west-1"),
+        (
+            "seal \"transit\" {\n  disabled = true\n}\n".to_owned() + &seal(B, "eu-west-1", ""),
+            "B@eu-west-1",
+        ),
         // High availability: in the order of priority, in two regions.
         (
             "enable_multiseal = true\n".to_owned()
@@ -176,7 +228,14 @@ fn every_seal_stanza_has_its_key() {
                 + &seal(B, "us-west-2", "name = \"b\"\n priority = \"1\""),
             "B@us-west-2 A@us-east-1",
         ),
-        (seal(A, "us-east-1", "") + &seal(A, "us-east-1", "name = \"twice\""), "A@us-east-1"),
+        (
+            seal(A, "us-east-1", "") + &seal(A, "us-east-1", "name = \"twice\""),
+            "A@us-east-1",
+        ),
+        (
+            seal(A, "us-east-1", "") + &seal("", "us-east-1", ""),
+            "A@us-east-1 ?@us-east-1 [keyId: NoKey]",
+        ),
         // The same multi-Region key in two regions.
         (
             seal(MRK, "us-east-1", "priority = 1") + &seal(MRK, "eu-west-1", "priority = 2"),
@@ -189,23 +248,61 @@ fn every_seal_stanza_has_its_key() {
 
 #[test]
 fn keys_are_named_in_every_way_that_aws_accepts() {
-    let arn = |partition: &str, region: &str, key: &str| format!("arn:{partition}:kms:{region}:123456789012:key/{key}");
+    let arn = |partition: &str, region: &str, key: &str| {
+        format!("arn:{partition}:kms:{region}:123456789012:key/{key}")
+    };
     for (fields, expected) in [
         (format!("kms_key_id = \"{A}\""), "A@?"),
         (format!("kms_key_id = \"{}\"", A.to_uppercase()), "A@?"),
-        (format!("kms_key_id = \"{MRK}\""), "mrk-1234abcd12ab34cd56ef1234567890ab@?"),
-        (format!("kms_key_id = \"{}\"", arn("aws", "eu-west-1", A)), "A@eu-west-1"),
-        (format!("kms_key_id = \"{}\"", arn("aws", "eu-west-1", MRK)), "mrk-1234abcd12ab34cd56ef1234567890ab@eu-west-1"),
-        (format!("region = \"eu-west-1\"\nkms_key_id = \"{}\"", arn("aws", "eu-west-1", A)), "A@eu-west-1"),
-        (format!("region = \"us-east-1\"\nkms_key_id = \"{}\"", arn("aws", "eu-west-1", A)), "A@eu-west-1 [region: Regions]"),
-        ("kms_key_id = \"alias/vault\"".into(), "?=alias/vault@? [keyId: Alias]"),
-        ("kms_key_id = \"arn:aws:kms:eu-west-1:123456789012:alias/vault\"".into(), "?=alias/vault@eu-west-1 [keyId: Alias]"),
+        (
+            format!("kms_key_id = \"{MRK}\""),
+            "mrk-1234abcd12ab34cd56ef1234567890ab@?",
+        ),
+        (
+            format!("kms_key_id = \"{}\"", arn("aws", "eu-west-1", A)),
+            "A@eu-west-1",
+        ),
+        (
+            format!("kms_key_id = \"{}\"", arn("aws", "eu-west-1", MRK)),
+            "mrk-1234abcd12ab34cd56ef1234567890ab@eu-west-1",
+        ),
+        (
+            format!(
+                "region = \"eu-west-1\"\nkms_key_id = \"{}\"",
+                arn("aws", "eu-west-1", A)
+            ),
+            "A@eu-west-1",
+        ),
+        (
+            format!(
+                "region = \"us-east-1\"\nkms_key_id = \"{}\"",
+                arn("aws", "eu-west-1", A)
+            ),
+            "A@eu-west-1 [region: Regions]",
+        ),
+        (
+            "kms_key_id = \"alias/vault\"".into(),
+            "?=alias/vault@? [keyId: Alias]",
+        ),
+        (
+            "kms_key_id = \"arn:aws:kms:eu-west-1:123456789012:alias/vault\"".into(),
+            "?=alias/vault@eu-west-1 [keyId: Alias]",
+        ),
         ("kms_key_id = \"mrk-1234\"".into(), "?@? [keyId: Key]"),
         ("kms_key_id = \"nonsense\"".into(), "?@? [keyId: Key]"),
         ("kms_key_id = \"arn:aws:s3:::b\"".into(), "?@? [keyId: Key]"),
-        ("kms_key_id = \"19ec80b0-dfdd-4d97-8164-c6examplekey\"".into(), "?@? [keyId: Key]"),
-        (format!("kms_key_id = \"{}\"", arn("aws", "cn-north-1", A)), "?@? [keyId: Key]"),
-        (format!("region = \"Frankfurt\"\nkms_key_id = \"{A}\""), "A@? [region: Region]"),
+        (
+            "kms_key_id = \"19ec80b0-dfdd-4d97-8164-c6examplekey\"".into(),
+            "?@? [keyId: Key]",
+        ),
+        (
+            format!("kms_key_id = \"{}\"", arn("aws", "cn-north-1", A)),
+            "?@? [keyId: Key]",
+        ),
+        (
+            format!("region = \"Frankfurt\"\nkms_key_id = \"{A}\""),
+            "A@? [region: Region]",
+        ),
         ("region = \"us-east-1\"".into(), "?@us-east-1"),
         ("region = \"us-east-1\"\nkms_key_id = \"\"".into(), "?@us-east-1"),
     ] {
@@ -216,7 +313,10 @@ fn keys_are_named_in_every_way_that_aws_accepts() {
 #[test]
 fn other_partitions_are_known_by_role_key_and_region() {
     for (partition, region) in [("aws-cn", "cn-northwest-1"), ("aws-us-gov", "us-gov-west-1")] {
-        for key in [A.to_owned(), format!("arn:{partition}:kms:{region}:123456789012:key/{A}")] {
+        for key in [
+            A.to_owned(),
+            format!("arn:{partition}:kms:{region}:123456789012:key/{A}"),
+        ] {
             let config = standalone(&seal(&key, region, ""));
             let yaml = config.replace("arn:aws:iam", &format!("arn:{partition}:iam"));
             assert_eq!(line(&read(&yaml)), format!("A@{region}"));
@@ -241,24 +341,89 @@ fn to_vault_a_variable_beats_the_stanza_and_to_openbao_only_that_of_the_key() {
     let none = "ui = true";
     for (variables, config, vault, openbao) in [
         ("{}", stanza.as_str(), "A@us-east-1", "A@us-east-1"),
-        ("{VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}", &stanza, "B@us-east-1", "B@us-east-1"),
-        ("{AWSKMS_WRAPPER_KEY_ID: KEY_B}", &stanza, "B@us-east-1", "B@us-east-1"),
-        ("{VAULT_AWSKMS_SEAL_KEY_ID: ''}", &stanza, "A@us-east-1", "A@us-east-1"),
+        (
+            "{VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}",
+            &stanza,
+            "B@us-east-1",
+            "B@us-east-1",
+        ),
+        (
+            "{AWSKMS_WRAPPER_KEY_ID: KEY_B}",
+            &stanza,
+            "B@us-east-1",
+            "B@us-east-1",
+        ),
+        (
+            "{VAULT_AWSKMS_SEAL_KEY_ID: ''}",
+            &stanza,
+            "A@us-east-1",
+            "A@us-east-1",
+        ),
         // Vault takes either of two that differ; OpenBao that of the wrapper.
-        ("{AWSKMS_WRAPPER_KEY_ID: KEY_A, VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}", &stanza, "A@us-east-1 B@us-east-1", "A@us-east-1"),
-        ("{AWSKMS_WRAPPER_KEY_ID: KEY_A, VAULT_AWSKMS_SEAL_KEY_ID: KEY_A}", none, "A@?", "A@?"),
+        (
+            "{AWSKMS_WRAPPER_KEY_ID: KEY_A, VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}",
+            &stanza,
+            "A@us-east-1 B@us-east-1",
+            "A@us-east-1",
+        ),
+        (
+            "{AWSKMS_WRAPPER_KEY_ID: KEY_A, VAULT_AWSKMS_SEAL_KEY_ID: KEY_A}",
+            none,
+            "A@?",
+            "A@?",
+        ),
         ("{AWS_REGION: eu-west-1}", &stanza, "A@eu-west-1", "A@us-east-1"),
-        ("{AWS_DEFAULT_REGION: eu-west-1}", &stanza, "A@eu-west-1", "A@us-east-1"),
-        ("{AWS_REGION: eu-west-1, VAULT_SEAL_TYPE: awskms, VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}", none, "B@eu-west-1", "B@eu-west-1"),
+        (
+            "{AWS_DEFAULT_REGION: eu-west-1}",
+            &stanza,
+            "A@eu-west-1",
+            "A@us-east-1",
+        ),
+        (
+            "{AWS_REGION: eu-west-1, VAULT_SEAL_TYPE: awskms, VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}",
+            none,
+            "B@eu-west-1",
+            "B@eu-west-1",
+        ),
         // The chart writes names in capitals, and `_` for `.`.
         ("{aws_region: eu-west-1}", &stanza, "A@eu-west-1", "A@us-east-1"),
-        ("{vault.awskms.seal.key.id: KEY_B}", &stanza, "B@us-east-1", "B@us-east-1"),
-        ("{AWS_REGION: us-west-2, aws_region: eu-west-1}", &stanza, "A@eu-west-1", "A@us-east-1"),
-        ("[{name: AWS_REGION, value: eu-west-1}]", &stanza, "A@eu-west-1", "A@us-east-1"),
+        (
+            "{vault.awskms.seal.key.id: KEY_B}",
+            &stanza,
+            "B@us-east-1",
+            "B@us-east-1",
+        ),
+        (
+            "{AWS_REGION: us-west-2, aws_region: eu-west-1}",
+            &stanza,
+            "A@eu-west-1",
+            "A@us-east-1",
+        ),
+        (
+            "[{name: AWS_REGION, value: eu-west-1}]",
+            &stanza,
+            "A@eu-west-1",
+            "A@us-east-1",
+        ),
         // The type of a seal that is not disabled is that of the variable.
-        ("{VAULT_SEAL_TYPE: transit}", &stanza, " [keyId: NoSeal]", " [keyId: NoSeal]"),
-        ("{BAO_SEAL_TYPE: transit}", &stanza, "A@us-east-1", " [keyId: NoSeal]"),
-        ("{VAULT_SEAL_TYPE: awskms, VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}", "seal \"transit\" { address = \"x\" }", "B@?", "B@?"),
+        (
+            "{VAULT_SEAL_TYPE: transit}",
+            &stanza,
+            " [keyId: NoSeal]",
+            " [keyId: NoSeal]",
+        ),
+        (
+            "{BAO_SEAL_TYPE: transit}",
+            &stanza,
+            "A@us-east-1",
+            " [keyId: NoSeal]",
+        ),
+        (
+            "{VAULT_SEAL_TYPE: awskms, VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}",
+            "seal \"transit\" { address = \"x\" }",
+            "B@?",
+            "B@?",
+        ),
         ("{VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}", none, "B@?", "B@?"),
     ] {
         let variables = variables.replace("KEY_A", A).replace("KEY_B", B);
@@ -276,8 +441,14 @@ fn to_vault_a_variable_beats_the_stanza_and_to_openbao_only_that_of_the_key() {
 fn what_vault_takes_either_of_is_warned_of() {
     let stanza = seal(A, "us-east-1", "");
     for (variables, said) in [
-        ("{AWSKMS_WRAPPER_KEY_ID: KEY_A, VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}", "name different keys"),
-        ("{AWS_REGION: eu-west-1, AWS_DEFAULT_REGION: eu-west-2}", "differ (eu-west-1, eu-west-2)"),
+        (
+            "{AWSKMS_WRAPPER_KEY_ID: KEY_A, VAULT_AWSKMS_SEAL_KEY_ID: KEY_B}",
+            "name different keys",
+        ),
+        (
+            "{AWS_REGION: eu-west-1, AWS_DEFAULT_REGION: eu-west-2}",
+            "differ (eu-west-1, eu-west-2)",
+        ),
     ] {
         let variables = variables.replace("KEY_A", A).replace("KEY_B", B);
         let found = read(&with_variables(&variables, &stanza));
@@ -288,9 +459,16 @@ fn what_vault_takes_either_of_is_warned_of() {
 #[test]
 fn a_variable_beats_both_stanzas_of_a_migration_and_only_its_own_of_a_high_availability_setup() {
     let migration = seal(A, "us-east-1", "disabled = true") + &seal(KEY, "us-east-1", "");
-    let found = read(&with_variables(&format!("{{VAULT_AWSKMS_SEAL_KEY_ID: {B}}}"), &migration));
+    let found = read(&with_variables(
+        &format!("{{VAULT_AWSKMS_SEAL_KEY_ID: {B}}}"),
+        &migration,
+    ));
     assert_eq!(line(&found), "B@us-east-1");
-    assert!(found.warnings[0].contains("every seal stanza"), "{:?}", found.warnings);
+    assert!(
+        found.warnings[0].contains("every seal stanza"),
+        "{:?}",
+        found.warnings
+    );
     let ha = "enable_multiseal = true\n".to_owned()
         + &seal(A, "us-east-1", "name = \"ONE\"\n priority = 1")
         + &seal(KEY, "us-west-2", "name = \"TWO\"\n priority = 2");
@@ -312,11 +490,20 @@ fn a_variable_from_a_secret_is_named_with_its_secret() {
     for name in ["VAULT_AWSKMS_SEAL_KEY_ID", "AWSKMS_WRAPPER_KEY_ID"] {
         let found = read(&secret(name, &seal(A, "us-east-1", "")));
         assert_eq!(line(&found), "?@us-east-1 [keyId: Secret]");
-        assert!(found.problems[0].error.to_string().contains(&format!("{name} comes from the Secret kms")));
+        assert!(
+            found.problems[0]
+                .error
+                .to_string()
+                .contains(&format!("{name} comes from the Secret kms"))
+        );
     }
     let found = read(&secret("AWS_REGION", &seal(A, "us-east-1", "")));
     assert_eq!(line(&found), "A@us-east-1");
-    assert!(found.warnings[0].contains("AWS_REGION comes from the Secret kms"), "{:?}", found.warnings);
+    assert!(
+        found.warnings[0].contains("AWS_REGION comes from the Secret kms"),
+        "{:?}",
+        found.warnings
+    );
     let found = read(&secret("AWS_REGION", &stanza(&format!("kms_key_id = \"{A}\""))));
     assert_eq!(line(&found), "A@? [region: Secret]");
 }
@@ -339,12 +526,31 @@ SEAL
 "#;
     for (seal, expected) in [
         (seal(A, "eu-north-1", ""), "A@eu-north-1"),
-        (seal("{{ .Values.missing }}", "eu-north-1", ""), "?@eu-north-1 [keyId: Template]"),
+        (
+            seal("{{ .Values.missing }}", "eu-north-1", ""),
+            "?@eu-north-1 [keyId: Template]",
+        ),
         (seal(A, "{{ .Values.missing }}", ""), "A@? [region: Template]"),
         (seal(A, "eu-{{ .Release.Name }}-1", ""), "A@? [region: Template]"),
-        (seal("{{ .Values.kms.key }}", "{{ .Values.kms.region | quote }}", "").replace("\"{{ .Values.kms.region | quote }}\"", "{{ .Values.kms.region | quote }}"), "B@eu-west-3"),
-        ("{{ include \"my.seal\" . | nindent 0 }}".to_owned(), " [keyId: Template]"),
-        (format!("{{{{- if .Values.x }}}}\n{}{{{{- else }}}}\n{}{{{{- end }}}}\n", seal(A, "eu-north-1", ""), seal(B, "eu-north-1", "")), "A@eu-north-1 B@eu-north-1"),
+        (
+            seal("{{ .Values.kms.key }}", "{{ .Values.kms.region | quote }}", "").replace(
+                "\"{{ .Values.kms.region | quote }}\"",
+                "{{ .Values.kms.region | quote }}",
+            ),
+            "B@eu-west-3",
+        ),
+        (
+            "{{ include \"my.seal\" . | nindent 0 }}".to_owned(),
+            " [keyId: Template]",
+        ),
+        (
+            format!(
+                "{{{{- if .Values.x }}}}\n{}{{{{- else }}}}\n{}{{{{- end }}}}\n",
+                seal(A, "eu-north-1", ""),
+                seal(B, "eu-north-1", "")
+            ),
+            "A@eu-north-1 B@eu-north-1",
+        ),
     ] {
         let yaml = format!(
             "kms: {{key: {B}, region: eu-west-3}}\n{}",
@@ -372,11 +578,19 @@ fn values_of_a_chart_around_vault_are_read() {
     // Helm calls a dependency by its alias.
     let aliased = json!({"secrets": inner, "server": foreign}).to_string();
     let found = read(&aliased);
-    assert_eq!((found.key_ids(), found.service_account.as_str()), (vec![KEY], "vault-secrets"));
+    assert_eq!(
+        (found.key_ids(), found.service_account.as_str()),
+        (vec![KEY], "vault-secrets")
+    );
     let two = json!({"one": inner, "two": inner});
     let found = read(&two.to_string());
     assert_eq!(line(&found), " [account,keyId,region,role: Several]");
-    assert!(found.problems[0].error.to_string().contains("one.server, two.server"));
+    assert!(
+        found.problems[0]
+            .error
+            .to_string()
+            .contains("one.server, two.server")
+    );
     let mut off = two;
     off["two"]["enabled"] = json!(false);
     assert_eq!(line(&read(&off.to_string())), format!("{KEY}@us-east-1"));
@@ -400,18 +614,34 @@ fn the_service_account_is_named_by_the_rule_of_the_chart() {
         ("{}", Some("prod"), "prod-vault"),
         ("{}", Some("vaultage"), "vaultage"),
         ("server: {serviceAccount: {name: mine}}", Some("prod"), "mine"),
-        ("server: {serviceAccount: {create: false}}", Some("prod"), "default"),
+        (
+            "server: {serviceAccount: {create: false}}",
+            Some("prod"),
+            "default",
+        ),
         ("server: {serviceAccount: {create: null}}", None, "default"),
         ("server: {serviceAccount: {create: \"false\"}}", None, "vault"),
-        ("server: {serviceAccount: {create: false, name: mine}}", None, "mine"),
+        (
+            "server: {serviceAccount: {create: false, name: mine}}",
+            None,
+            "mine",
+        ),
         ("fullnameOverride: safe", Some("prod"), "safe"),
         ("nameOverride: safe", None, "vault-safe"),
         ("nameOverride: safe", Some("safe-house"), "safe-house"),
         ("nameOverride: vau", None, "vault"),
         ("openbao: {server: {ha: {enabled: true}}}", None, "openbao"),
-        ("openbao: {server: {ha: {enabled: true}}}", Some("prod"), "prod-openbao"),
+        (
+            "openbao: {server: {ha: {enabled: true}}}",
+            Some("prod"),
+            "prod-openbao",
+        ),
         ("server: {image: {repository: openbao/openbao}}", None, "openbao"),
-        ("server: {image: {repository: openbao/openbao}}", Some("vault"), "vault-openbao"),
+        (
+            "server: {image: {repository: openbao/openbao}}",
+            Some("vault"),
+            "vault-openbao",
+        ),
     ] {
         assert_eq!(named(yaml, release), name, "{yaml} {release:?}");
     }
@@ -419,7 +649,12 @@ fn the_service_account_is_named_by_the_rule_of_the_chart() {
     assert_eq!(cut, format!("{long}-va"));
     assert_eq!(named("{}", Some(&format!("{long}xx"))), format!("{long}xx"));
     assert_eq!(read("global: {namespace: x}").namespace.as_deref(), Some("x"));
-    assert_eq!(read("server: {image: {repository: openbao/openbao}}").release.as_deref(), Some("openbao"));
+    assert_eq!(
+        read("server: {image: {repository: openbao/openbao}}")
+            .release
+            .as_deref(),
+        Some("openbao")
+    );
 }
 
 #[test]
@@ -433,10 +668,19 @@ fn files_are_laid_over_each_other_as_helm_does() {
     assert_eq!(laid(&[&base, &over]), "B@eu-west-1");
     assert_eq!(laid(&[&over, &base]), "B@eu-west-1");
     assert_eq!(laid(&[&base, &over, "server: {ha: null}"]), "A@us-east-1");
-    assert_eq!(laid(&[&base, "server: {extraEnvironmentVars: {AWS_REGION: eu-west-3}}"]), "A@eu-west-3");
+    assert_eq!(
+        laid(&[&base, "server: {extraEnvironmentVars: {AWS_REGION: eu-west-3}}"]),
+        "A@eu-west-3"
+    );
     assert_eq!(laid(&[&base, "# nothing\n"]), "A@us-east-1");
-    assert_eq!(laid(&[&base, "server: {standalone: {config: null}}"]), " [keyId: NoSeal]");
-    assert_eq!(laid(&[&base, "a: ["]), "A@us-east-1 [account,keyId,region,role: Yaml]");
+    assert_eq!(
+        laid(&[&base, "server: {standalone: {config: null}}"]),
+        " [keyId: NoSeal]"
+    );
+    assert_eq!(
+        laid(&[&base, "a: ["]),
+        "A@us-east-1 [account,keyId,region,role: Yaml]"
+    );
 }
 
 #[test]
@@ -484,23 +728,41 @@ fn configurations_that_cannot_be_read_are_told_with_their_line() {
     assert_eq!(found.problems[0].needs, ["keyId", "region"]);
     assert_eq!(line(&read(&standalone("{\"seal\": "))), " [keyId,region: Json]");
     let role = standalone(&sound()).replace("123456789012:role", "12:role");
-    assert_eq!(line(&read(&role)), format!("{KEY}@us-east-1 [account,role: Role]"));
+    assert_eq!(
+        line(&read(&role)),
+        format!("{KEY}@us-east-1 [account,role: Role]")
+    );
     let role = standalone(&sound()).replace(ROLE, "{{ .Values.role }}");
-    assert_eq!(line(&read(&role)), format!("{KEY}@us-east-1 [account,role: Template]"));
+    assert_eq!(
+        line(&read(&role)),
+        format!("{KEY}@us-east-1 [account,role: Template]")
+    );
 }
 
 #[test]
 fn all_keys_and_the_role_are_of_one_account() {
-    let at = |key: &str, account: &str| seal(&format!("arn:aws:kms:us-east-1:{account}:key/{key}"), "us-east-1", "");
+    let at = |key: &str, account: &str| {
+        seal(
+            &format!("arn:aws:kms:us-east-1:{account}:key/{key}"),
+            "us-east-1",
+            "",
+        )
+    };
     for (config, expected) in [
         (at(A, "123456789012"), "A@us-east-1"),
         (at(A, "210987654321"), "A@us-east-1 [account: Accounts]"),
-        (at(A, "123456789012") + &at(B, "210987654321"), "A@us-east-1 B@us-east-1 [account: Accounts]"),
+        (
+            at(A, "123456789012") + &at(B, "210987654321"),
+            "A@us-east-1 B@us-east-1 [account: Accounts]",
+        ),
     ] {
         assert_eq!(line(&read(&standalone(&config))), expected);
     }
     let found = read(&json!({"server": {"standalone": {"config": at(A, "210987654321")}}}).to_string());
-    assert_eq!((line(&found).as_str(), found.account.as_deref()), ("A@us-east-1", Some("210987654321")));
+    assert_eq!(
+        (line(&found).as_str(), found.account.as_deref()),
+        ("A@us-east-1", Some("210987654321"))
+    );
 }
 
 #[test]

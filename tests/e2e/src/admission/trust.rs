@@ -194,15 +194,15 @@ pub(crate) fn registration_goes_with_the_install(world: &World) -> Result<()> {
     };
     let cluster_role = world.get(&["clusterrole", "irsa-emu-webhook"])?;
     let uid = text_at(&cluster_role, "/metadata/uid")?;
-    let owned = || -> Result<()> {
+    let is_owned = || -> Result<()> {
         let owner = owner(world)?;
         ensure!(owner[0]["uid"] == uid, "it belongs to {owner}");
         Ok(())
     };
-    eventually("the registration belongs to the ClusterRole", 30, owned)?;
+    eventually("the registration belongs to the ClusterRole", 30, is_owned)?;
     let patch = json!([{"op": "remove", "path": "/metadata/ownerReferences"}]).to_string();
     world.kubectl(&[&["patch"], REGISTRATION, &["--type=json", "-p", &patch]].concat())?;
-    eventually("it belongs to the ClusterRole again", 30, owned)?;
+    eventually("it belongs to the ClusterRole again", 30, is_owned)?;
 
     let rendered = world
         .irsa_emu(&["render", "--emulator-image", &world.emulator_image])?
