@@ -246,7 +246,7 @@ pub fn object_title(object: &Value, default_namespace: &str) -> String {
     titled(text("/kind"), namespace, text("/metadata/name"), None)
 }
 
-/// The Namespace of an object; an empty one counts as none, as it does to kubectl.
+/// The Namespace of an object; an empty one is none, as in kubectl.
 #[must_use]
 pub fn namespace_of<'a>(object: &'a Value, default_namespace: &'a str) -> &'a str {
     let named = object.pointer("/metadata/namespace").and_then(Value::as_str);

@@ -166,7 +166,7 @@ impl MadeInstead {
             Outcome::Instead { id, .. } => {
                 self.0.insert(arn.to_owned(), (generation, id.clone()));
             }
-            // Nothing is known anew of an emulator that does not answer.
+            // Nothing new is known of an emulator that does not respond.
             Outcome::Failed {
                 presence: Presence::Unknown,
                 ..

@@ -104,7 +104,7 @@ impl<'a> Chart<'a> {
         }
     }
 
-    /// A place of the values, with the keys that lead to the chart's.
+    /// A place of the values, with the keys above the values of the chart.
     pub(super) fn place(&self, place: &str) -> String {
         let keys = self.path.iter().copied().chain(std::iter::once(place));
         keys.collect::<Vec<_>>().join(".")
@@ -266,7 +266,7 @@ fn shown(values: &Value, pointer: &str) -> Option<String> {
     values.pointer(pointer).and_then(scalar)
 }
 
-/// Whether a value counts as true in an `if` of a template.
+/// Whether a value is true in an `if` of a template.
 fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,

@@ -43,7 +43,7 @@ pub(super) fn mask(text: &str, known: impl Fn(&str) -> Option<String>) -> Masked
                 masked.actions.push(action.to_owned());
             }
         }
-        // Lines of errors count as in the file.
+        // So that errors have the lines of the file.
         masked.text.extend(action.chars().filter(|c| *c == '\n'));
         rest = &rest[start + length..];
     }
