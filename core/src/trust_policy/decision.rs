@@ -33,6 +33,14 @@ pub enum Verdict {
     Denied(StatementId),
     /// No statement allows. These came closest; none where the policy allows nothing to anyone.
     NotAllowed(Vec<Mismatch>),
+    /// IAM does not store the policy, as this statement has a condition key of an issuer with a port that is not the
+    /// cluster's.
+    ForeignPort {
+        /// The statement.
+        statement: StatementId,
+        /// The key as written.
+        key: String,
+    },
 }
 
 /// A statement of a policy.
@@ -133,6 +141,12 @@ impl fmt::Display for Verdict {
                 f.write_str("the trust policy has no statement with Effect Allow")
             }
             Self::NotAllowed(mismatches) => f.write_str(&listed(mismatches, "; ")),
+            Self::ForeignPort { statement, key } => write!(
+                f,
+                "{statement}: IAM does not accept the condition key `{}`: no OIDC provider of AWS has a port, and this is not \
+the cluster's issuer",
+                shorten(key)
+            ),
         }
     }
 }

@@ -316,7 +316,8 @@ const SCHEME: &str = "begins with a scheme, and IAM takes one colon (\"Condition
 ///
 /// Behind the name may stand more, with any colons: the key of a tag (`aws:RequestTag/team:cost`, "AWS global condition
 /// context keys") or of an encryption context (`kms:EncryptionContext:aws:s3:arn`, "AWS KMS Developer Guide"). The port of
-/// an issuer passes, too: AWS takes no provider with one, but the issuer of a local cluster may have it.
+/// an issuer passes here, too: AWS takes no provider with one, but the issuer of a local cluster may have it. Whether it is
+/// that cluster's, `evaluate` decides, which knows the cluster.
 fn key_problem(key: &str) -> Option<&'static str> {
     let Some((_, rest)) = key.split_once(':') else {
         return Some(NO_SERVICE);
@@ -325,9 +326,19 @@ fn key_problem(key: &str) -> Option<&'static str> {
         return Some(SCHEME);
     }
     let name = rest.split([':', '/']).next().unwrap_or_default();
-    let is_port = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     let goes_on = rest[name.len()..].starts_with('/') || name.eq_ignore_ascii_case("EncryptionContext");
-    (rest.contains(':') && !is_port && (!goes_on || name.is_empty())).then_some(COLONS)
+    let has_more = rest.contains(':') && issuer_with_port(key).is_none();
+    (has_more && (!goes_on || name.is_empty())).then_some(COLONS)
+}
+
+/// The issuer in a condition key, where it has a port. IAM accepts no such key, as it has two colons, and AWS no such
+/// provider ("The URL should not contain a port number", IAM API reference, `CreateOpenIDConnectProvider`).
+pub(super) fn issuer_with_port(key: &str) -> Option<&str> {
+    let (issuer, _) = key.rsplit_once(':')?;
+    let (_, rest) = issuer.split_once(':')?;
+    let port = rest.split([':', '/']).next().unwrap_or_default();
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    is_port.then_some(issuer)
 }
 
 /// A condition's values: text, number or boolean, one or a list ("Grammar of the IAM JSON policy language").

@@ -6,7 +6,7 @@ use super::condition::{Condition, Test};
 use super::decision::{
     Decision, Expected, FailedCondition, Hint, Mismatch, Part, StatementId, Verdict, Warning,
 };
-use super::document::{Effect, PrincipalKey, Principals, Statement, TrustPolicy};
+use super::document::{Effect, PrincipalKey, Principals, Statement, TrustPolicy, issuer_with_port};
 use super::pattern::Pattern;
 use super::{ACTION, WebIdentityRequest};
 
@@ -17,6 +17,12 @@ const NOBODY: &str = "system:serviceaccount:nobody.irsa-emu.invalid:nobody.irsa-
 /// nothing allows is denied).
 #[must_use]
 pub fn evaluate(policy: &TrustPolicy, request: &WebIdentityRequest<'_>) -> Decision {
+    if let Some(verdict) = foreign_port(policy, request) {
+        return Decision {
+            verdict,
+            warnings: Vec::new(),
+        };
+    }
     let mut allowed = None;
     let mut denied = None;
     let mut warnings = Vec::new();
@@ -48,6 +54,30 @@ pub fn evaluate(policy: &TrustPolicy, request: &WebIdentityRequest<'_>) -> Decis
         warnings.clear();
     }
     Decision { verdict, warnings }
+}
+
+/// Whether a condition key names an issuer with a port that is not the cluster's: IAM would not have stored the policy,
+/// whatever its other statements say.
+fn foreign_port(policy: &TrustPolicy, request: &WebIdentityRequest<'_>) -> Option<Verdict> {
+    let statements = policy.statements.iter().enumerate();
+    let mut keys = statements.flat_map(|(index, statement)| {
+        let keys = statement.conditions.iter().map(|condition| &condition.key);
+        keys.map(move |key| (index, statement, key))
+    });
+    let is_foreign = |key: &str| issuer_with_port(key).is_some_and(|issuer| !is_ours(request, issuer));
+    let (index, statement, key) = keys.find(|(.., key)| is_foreign(key))?;
+    Some(Verdict::ForeignPort {
+        statement: StatementId {
+            index,
+            sid: statement.sid.clone(),
+        },
+        key: key.clone(),
+    })
+}
+
+/// Whether an issuer that a condition key names is the cluster's, or passes for it. Keys are compared in any case.
+fn is_ours(request: &WebIdentityRequest<'_>, issuer: &str) -> bool {
+    request.provider.eq_ignore_ascii_case(issuer) || request.aliases.iter().any(|alias| alias.matches(issuer))
 }
 
 /// Those statements that fail last; of those that fail at their conditions, the ones with the fewest failures.
@@ -251,7 +281,7 @@ impl<'a> Match<'a> {
     fn is_played(&self, issuer: &str, played: Played<'_>) -> bool {
         match played {
             Played::One(one) => one.eq_ignore_ascii_case(issuer),
-            Played::Any => self.request.provider.eq_ignore_ascii_case(issuer) || self.is_ours(issuer),
+            Played::Any => is_ours(self.request, issuer),
         }
     }
 

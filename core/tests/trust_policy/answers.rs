@@ -1,9 +1,9 @@
 //! What is said: the line for the log, the warnings, and the errors of documents that IAM would not store.
 
-use irsa_emu_core::trust_policy::{PolicyError, TrustPolicy, Warning};
+use irsa_emu_core::trust_policy::{IssuerAlias, PolicyError, TrustPolicy, Warning};
 use serde_json::{Value, json};
 
-use super::{EKS, ISSUER, SUBJECT, arn, decide, key, line, policy, statement, with};
+use super::{Caller, EKS, ISSUER, SUBJECT, arn, decide, key, line, policy, statement, with};
 
 #[test]
 fn the_line_names_the_closest_statement_and_what_it_wanted() {
@@ -288,6 +288,62 @@ fn a_key_and_an_action_have_one_colon_and_what_iam_stores_is_not_refused() {
     ] {
         let policy = with(|s| s["Action"] = json!(["sts:AssumeRole", action])).to_string();
         assert_eq!(TrustPolicy::parse(&policy).is_err(), is_refused, "{action}");
+    }
+}
+
+/// AWS has no provider with a port, and IAM stores no key with one. The issuer of a local cluster may have a port all the
+/// same; no other issuer may.
+#[test]
+fn only_the_issuer_of_the_cluster_may_have_a_port_in_a_condition_key() {
+    let decide = |issuer: &str, aliases: &[&str], operator: &str, key: String| {
+        let policy = with(|s| {
+            s["Principal"] = json!({"Federated": arn(issuer)});
+            s["Condition"] = json!({operator: {key: SUBJECT}});
+        });
+        let caller = Caller {
+            aliases: aliases.iter().map(|alias| IssuerAlias::parse(alias)).collect(),
+            ..Caller::default()
+        };
+        caller.evaluate_of(issuer, &TrustPolicy::parse(&policy.to_string()).unwrap())
+    };
+    for issuer in ["localhost:8443", "localhost:8443/id/x"] {
+        assert!(
+            decide(issuer, &[], "StringEquals", format!("{issuer}:sub")).is_allowed(),
+            "{issuer}"
+        );
+        assert!(
+            decide(
+                issuer,
+                &[],
+                "StringEquals",
+                format!("{}:sub", issuer.to_uppercase())
+            )
+            .is_allowed(),
+            "{issuer}"
+        );
+    }
+    let aliased = decide(
+        ISSUER,
+        &["localhost:*"],
+        "StringEqualsIfExists",
+        "localhost:8443:sub".into(),
+    );
+    assert!(aliased.is_allowed(), "{aliased}");
+    // Without the refusal, `...IfExists` would not find the key, and let everybody in.
+    for operator in ["StringEquals", "StringEqualsIfExists"] {
+        let refused = decide(
+            ISSUER,
+            &[],
+            operator,
+            format!("{EKS}:sub").replacen('/', ":443/", 1),
+        );
+        assert!(!refused.is_allowed(), "{operator}");
+        assert!(
+            refused.to_string().contains(
+                "statement 0: IAM does not accept the condition key `oidc.eks.us-east-1.amazonaws.com:443/"
+            ),
+            "{refused}"
+        );
     }
 }
 

@@ -58,11 +58,16 @@ impl Caller {
     }
 
     fn evaluate(&self, policy: &TrustPolicy) -> Decision {
+        self.evaluate_of(ISSUER, policy)
+    }
+
+    /// The same with a token of another issuer.
+    fn evaluate_of(&self, issuer: &str, policy: &TrustPolicy) -> Decision {
         evaluate(
             policy,
             &WebIdentityRequest {
                 role: &self.role,
-                provider: ISSUER,
+                provider: issuer,
                 aliases: &self.aliases,
                 subject: &self.subject,
                 audiences: &self.audiences,
