@@ -2,13 +2,28 @@
 //!
 //! LocalStack takes an access key of twelve digits for the account and checks nothing else of the credentials.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
+use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use axum::body::Body;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use irsa_emu_core::partition::home_of_iam;
+
+/// Connections that are kept for the next call: none. A kept connection belongs to the Pod that it was made to, so that
+/// calls still go to a Pod that is ending, or to nothing, while the Service names the next one already. LocalStack sends
+/// empty responses while it stops, and the SDK closes a connection only after an error of the kind of 503. A call that
+/// failed is repeated by the next look of the keeper, or by the SDK of the Pod, and a new connection within the cluster
+/// costs less than a millisecond.
+const KEPT_CONNECTIONS: usize = 0;
 
 /// Makes clients that talk plain HTTP to one emulator. In the image there are no CA certificates, and none are needed.
 #[derive(Debug, Clone)]
@@ -21,7 +36,9 @@ impl Emulator {
     pub(crate) fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
-            http: aws_smithy_http_client::Builder::new().build_http(),
+            http: aws_smithy_http_client::Builder::new()
+                .pool_max_idle_per_host(KEPT_CONNECTIONS)
+                .build_http(),
         }
     }
 
@@ -63,6 +80,13 @@ impl Emulator {
     }
 }
 
+/// A client for requests to the emulator that somebody else has signed.
+pub(crate) fn unsigned_client() -> Client<HttpConnector, Body> {
+    Client::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(KEPT_CONNECTIONS)
+        .build_http()
+}
+
 fn credentials(account: &str) -> Credentials {
     Credentials::new(account, "test", None, None, "irsa-emu")
 }
@@ -80,15 +104,32 @@ pub(crate) fn explain_call<E>(error: &SdkError<E>) -> String
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    match error.as_service_error().and_then(|error| error.code()) {
-        Some(code) => format!(
+    let code = error.as_service_error().and_then(|error| error.code());
+    match (code, error.raw_response()) {
+        (Some(code), _) => format!(
             "{code}: {}",
             error
                 .as_service_error()
                 .and_then(|error| error.message())
                 .unwrap_or("no message")
         ),
-        None => explain(error),
+        (None, Some(response)) => format!("{}: {}", received(response), explain(error)),
+        (None, None) => explain(error),
+    }
+}
+
+/// What was received that is no response of AWS. Not its text, in which there may be credentials.
+fn received(response: &HttpResponse) -> String {
+    let status = response.status().as_u16();
+    match response.body().bytes().map_or(0, <[u8]>::len) {
+        0 => format!("the emulator returned HTTP {status} without a body"),
+        length => format!(
+            "the emulator returned HTTP {status} with {length} bytes of {}",
+            response
+                .headers()
+                .get("content-type")
+                .unwrap_or("an unknown type")
+        ),
     }
 }
 

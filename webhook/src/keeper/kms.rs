@@ -51,10 +51,11 @@ pub(super) async fn keep(
 /// The state of a key; `None` where there is none of this id.
 async fn state(kms: &Client, id: &str) -> Result<Option<KeyState>, String> {
     match kms.describe_key().key_id(id).send().await {
-        Ok(found) => {
-            let state = found.key_metadata.and_then(|metadata| metadata.key_state);
-            Ok(Some(state.unwrap_or(KeyState::Enabled)))
-        }
+        // A response without a body is a good one to the SDK, but shows no key.
+        Ok(found) => match found.key_metadata {
+            Some(metadata) => Ok(Some(metadata.key_state.unwrap_or(KeyState::Enabled))),
+            None => Err("DescribeKey: the emulator returned no key".to_owned()),
+        },
         Err(error)
             if error
                 .as_service_error()

@@ -20,12 +20,17 @@ struct Kms {
     made: usize,
     takes_ids: bool,
     refuses_deletion: bool,
+    /// Its responses have no body.
+    returns_nothing: bool,
 }
 
 type Shared = Arc<Mutex<Kms>>;
 
 async fn answer(State(kms): State<Shared>, headers: HeaderMap, body: String) -> (StatusCode, String) {
     let mut kms = kms.lock().unwrap();
+    if kms.returns_nothing {
+        return (StatusCode::OK, String::new());
+    }
     let request: Value = serde_json::from_str(&body).unwrap();
     let action = headers["x-amz-target"].to_str().unwrap().rsplit('.').next();
     let asked = request["KeyId"].as_str().unwrap_or_default().to_owned();
@@ -157,4 +162,20 @@ async fn a_key_that_cannot_be_deleted_is_told_and_its_deletion_tried_again() {
             .values()
             .all(|state| *state == "PendingDeletion")
     );
+}
+
+#[tokio::test]
+async fn a_response_without_a_body_shows_no_key() {
+    let kms = Shared::default();
+    kms.lock().unwrap().returns_nothing = true;
+    let (emulator, mut recipe) = (emulator(&kms).await, recipe());
+    look(&emulator, &mut recipe, &mut MadeInstead::default()).await;
+    let status = recipe.status.as_ref().unwrap();
+    assert!(!status.is_ready(1));
+    let message = status.message().unwrap();
+    assert!(
+        message.ends_with("DescribeKey: the emulator returned no key"),
+        "{message}"
+    );
+    assert_eq!(kms.lock().unwrap().made, 0);
 }

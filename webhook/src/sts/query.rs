@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_sts::types::PolicyDescriptorType;
 use irsa_emu_core::role_arn::RoleArn;
 use url::form_urlencoded;
 
@@ -113,12 +112,6 @@ impl AssumeRole {
             policy: session_policy(parameters)?,
             policy_arns: policy_arns(parameters)?,
         })
-    }
-
-    /// The managed policies of the session, as the SDK takes them.
-    pub(crate) fn managed_policies(&self) -> Option<Vec<PolicyDescriptorType>> {
-        let descriptor = |arn| PolicyDescriptorType::builder().arn(arn).build();
-        (!self.policy_arns.is_empty()).then(|| self.policy_arns.iter().map(descriptor).collect())
     }
 
     /// Whether the role allows sessions of this length.

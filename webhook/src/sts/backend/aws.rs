@@ -31,7 +31,7 @@ use uuid::Uuid;
 use super::super::query::AssumeRole;
 use super::super::response::StsError;
 use super::super::token::Verified;
-use super::{Named, Refusal, Session};
+use super::{Named, Refusal, Session, managed_policies};
 use crate::args::AwsSettings;
 use crate::aws::explain;
 
@@ -91,7 +91,7 @@ impl RealAws {
             .role_session_name(&name)
             .duration_seconds(request.duration)
             .set_policy(request.policy.clone())
-            .set_policy_arns(request.managed_policies())
+            .set_policy_arns(managed_policies(request))
             .set_tags(tags)
             .set_transitive_tag_keys(keys)
             .send()

@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, Request, header};
 use axum::response::Response;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use irsa_emu_core::trust_policy::{self, IssuerAlias, TrustPolicy, WebIdentityRequest, evaluate};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -19,9 +18,9 @@ use super::super::response::{StsError, role_id};
 use super::super::token::Verified;
 use super::providers::Providers;
 use super::roles::Roles;
-use super::{Named, Refusal, Session};
+use super::{Named, Refusal, Session, managed_policies};
 use crate::args::Settings;
-use crate::aws::{Emulator, explain};
+use crate::aws::{Emulator, explain, explain_call, unsigned_client};
 use crate::events::Events;
 use crate::target;
 
@@ -51,7 +50,7 @@ impl Emulated {
         let emulator = Emulator::new(url);
         Self {
             url: url.trim_end_matches('/').to_owned(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            client: unsigned_client(),
             providers: Providers::new(emulator.clone(), events.clone(), settings),
             roles: Roles::new(emulator.clone(), events, settings),
             aliases: settings.issuer_aliases.clone(),
@@ -127,11 +126,14 @@ impl Emulated {
             .web_identity_token(request.token.expose())
             .duration_seconds(request.duration)
             .set_policy(request.policy.clone())
-            .set_policy_arns(request.managed_policies())
+            .set_policy_arns(managed_policies(request))
             .send()
             .await;
         let answer = answer.map_err(|error| {
-            tracing::warn!(error = explain(&error), "the emulator hands out no credentials");
+            tracing::warn!(
+                error = explain_call(&error),
+                "the emulator hands out no credentials"
+            );
             StsError::unavailable("The emulator's STS does not answer")
         })?;
         answer
@@ -188,7 +190,54 @@ fn time_keys(now: OffsetDateTime) -> BTreeMap<String, Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use clap::Parser;
+    use irsa_emu_test_support::emulator::{self as fake, Answer, Behaviour};
+
     use super::*;
+    use crate::args::Args;
+
+    /// A session of a role for a ServiceAccount for which `named` is named. Every ServiceAccount may assume the roles of this
+    /// emulator, but for those that are called foreign.
+    async fn open(role: &str, named: Option<&str>) -> Result<Session, Refusal> {
+        let arn = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
+        let behaviour = Behaviour::new(Duration::from_hours(1), &[Answer::Credentials]);
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let emulator = fake::Emulator::start(address, behaviour).await.unwrap();
+        let url = format!("http://{}", emulator.address);
+        let settings = Settings::resolve(Args::parse_from(["w", "--sidecar-image", "i"]));
+        let asked = [
+            ("Version", "2011-06-15"),
+            ("RoleArn", &arn(role)),
+            ("RoleSessionName", "session"),
+            ("WebIdentityToken", "token"),
+        ];
+        let asked = asked.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let request = AssumeRole::read(&BTreeMap::from(asked)).unwrap();
+        let named = Named {
+            role: named.map(arn),
+            audience: "sts.amazonaws.com".to_owned(),
+        };
+        let front = Emulated::new(&url, &settings, Events::none());
+        front.open_session(&request, &Verified::sample(), &named).await
+    }
+
+    #[tokio::test]
+    async fn the_trust_policy_decides_whatever_is_named() {
+        for named in [Some("app"), Some("other"), None] {
+            let session = open("app", named).await.unwrap();
+            assert_eq!(session.audience, "sts.amazonaws.com", "{named:?}");
+        }
+        for named in [Some("app-foreign"), None] {
+            let refused = open("app-foreign", named).await.unwrap_err();
+            assert!(
+                matches!(&refused, Refusal::Denied(why) if why.starts_with("its trust policy does not let it in: ")),
+                "{refused:?}"
+            );
+        }
+    }
 
     #[test]
     fn headers_of_the_connection_stay_behind_and_an_absolute_uri_names_the_host() {

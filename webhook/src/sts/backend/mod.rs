@@ -7,7 +7,8 @@ mod providers;
 mod recent;
 mod roles;
 
-use aws_sdk_sts::types::Credentials;
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::types::{Credentials, PolicyDescriptorType};
 use axum::body::Bytes;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -18,7 +19,7 @@ use super::query::AssumeRole;
 use super::response::StsError;
 use super::token::Verified;
 use crate::args::{BackendSettings, Settings};
-use crate::aws::explain;
+use crate::aws::explain_call;
 use crate::events::Events;
 use aws::RealAws;
 use emulator::Emulated;
@@ -112,9 +113,18 @@ impl Backend {
     }
 }
 
+/// The managed policies of a session, as the SDK takes them. The fuzz targets read requests without the SDK.
+fn managed_policies(request: &AssumeRole) -> Option<Vec<PolicyDescriptorType>> {
+    let descriptor = |arn| PolicyDescriptorType::builder().arn(arn).build();
+    (!request.policy_arns.is_empty()).then(|| request.policy_arns.iter().map(descriptor).collect())
+}
+
 /// A call of the emulator's IAM that failed; SDKs try again.
-fn unavailable(call: &str, error: &(dyn std::error::Error + 'static)) -> StsError {
-    tracing::warn!(call, error = explain(error), "the emulator does not answer");
+fn unavailable<E>(call: &str, error: &SdkError<E>) -> StsError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    tracing::warn!(call, error = explain_call(error), "the emulator does not answer");
     StsError::unavailable("The emulator's IAM does not answer")
 }
 
