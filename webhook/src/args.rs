@@ -68,7 +68,8 @@ pub(crate) struct Args {
     /// Partition of composed role ARNs
     #[arg(long, env = "IRSA_EMU_PARTITION", default_value = "aws")]
     partition: String,
-    /// What to do about a role that does not exist
+    /// What to do about a role that does not exist: `auto` makes it if the annotation of the ServiceAccount or the role
+    /// table names it, `strict` refuses
     #[arg(long, env = "IRSA_EMU_ROLES", value_enum, default_value_t = Roles::Auto)]
     roles: Roles,
     /// Issuers that count as this cluster's in trust policies: `eks` for every EKS cluster, or patterns

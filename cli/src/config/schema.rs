@@ -124,7 +124,8 @@ struct Webhook {
     default_delivery: Option<Setting<Delivery>>,
     /// How much Pods get; `strict-eks` is what EKS gives them and nothing else.
     profile: Option<Setting<Profile>>,
-    /// What happens with a role that does not exist: `auto` makes it, `strict` refuses.
+    /// What happens with a role that does not exist: `auto` makes it if the annotation of the ServiceAccount or the role
+    /// table names it, `strict` refuses.
     roles: Option<Setting<Roles>>,
     /// Issuers that count as this cluster's in trust policies: `eks` for every EKS cluster, or patterns.
     issuer_aliases: Option<Setting<Vec<IssuerAlias>>>,

@@ -28,7 +28,8 @@ pub struct InstallArgs {
     /// How much Pods get; `strict-eks` is what EKS gives them and nothing else
     #[arg(long, value_name = "PROFILE", default_value = "default")]
     pub(crate) profile: Profile,
-    /// What happens with a role that does not exist: `auto` makes it, `strict` refuses
+    /// What happens with a role that does not exist: `auto` makes it if the annotation of the ServiceAccount or the role
+    /// table names it, `strict` refuses
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(crate) roles: Roles,
     /// Issuers that count as this cluster's in trust policies: `eks` for every EKS cluster, or a pattern
