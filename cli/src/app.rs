@@ -14,6 +14,7 @@ use crate::command_line::typed_here;
 use crate::config::Config;
 use crate::error::{CliError, Code, ExitStatus};
 use crate::exec::{CommandRunner, SystemRunner};
+use crate::kubectl::kubectl;
 use crate::output::Output;
 use crate::printer::Printer;
 use crate::progress::{Console, Progress};
@@ -129,6 +130,13 @@ impl App {
             .next(self.command("up")))
     }
 
+    /// `kubectl` for the cluster of the install; for the one that `up` would make where there is none.
+    #[must_use]
+    pub fn kubectl(&self) -> String {
+        let context = self.context_name().ok().or_else(|| self.context.clone());
+        kubectl(&context.unwrap_or_else(|| Family::Kind.context(&self.instance)))
+    }
+
     /// Makes sure that the kubeconfig has a context.
     pub fn require_context(&self, name: &str) -> Result<(), CliError> {
         let attempted = "choosing the cluster";
@@ -160,7 +168,7 @@ impl App {
         target::require_safe(&context, &self.allowed_contexts)?;
         let connected = Cluster::connect(&self.kubeconfigs(), &context).await;
         connected.map_err(|error| match self.context {
-            Some(_) => error.next(format!("kubectl --context {context} cluster-info")),
+            Some(_) => error.next(format!("{} cluster-info", kubectl(&context))),
             None => error.next(self.command("up")),
         })
     }

@@ -19,6 +19,7 @@ pub mod github;
 pub mod identity;
 pub mod images;
 pub mod inject;
+pub mod kubectl;
 pub mod manifests;
 pub mod output;
 pub mod printer;

@@ -292,6 +292,80 @@ fn a_call_that_names_no_cluster_is_found_wherever_it_stands() {
     }
 }
 
+/// What makes a call one that reaches a cluster, where a message names it.
+const REACHES: [&str; 18] = [
+    "kubectl -",
+    "kubectl annotate",
+    "kubectl apply",
+    "kubectl auth",
+    "kubectl cluster-info",
+    "kubectl create",
+    "kubectl delete",
+    "kubectl describe",
+    "kubectl edit",
+    "kubectl get",
+    "kubectl label",
+    "kubectl logs",
+    "kubectl patch",
+    "kubectl rollout",
+    "kubectl version",
+    "helm install",
+    "helm uninstall",
+    "helm upgrade",
+];
+
+/// The Rust files below a folder that hold no tests, each without the tests at its end.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a file").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+            let text = fs::read_to_string(&path).expect("a source");
+            let end = text.find("\n#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+            found.push((path, text[..end].to_owned()));
+        }
+    }
+    found
+}
+
+/// Whether a line of a program prints a call that names no cluster.
+fn prints_unsafe_call(line: &str) -> bool {
+    let calls = REACHES.iter().flat_map(|call| line.match_indices(call));
+    let mut unsafe_calls = calls.filter(|(at, _)| !is_safe(&line[*at..]));
+    !line.trim_start().starts_with("//") && unsafe_calls.next().is_some()
+}
+
+#[test]
+fn no_program_prints_a_call_that_names_no_cluster() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut wrong = Vec::new();
+    for folder in ["cli/src", "core/src", "sidecar/src", "webhook/src"] {
+        for (path, text) in sources(&root.join(folder)) {
+            let lines = text.lines().filter(|line| prints_unsafe_call(line));
+            wrong.extend(lines.map(|line| format!("{}: {}", path.display(), line.trim())));
+        }
+    }
+    // The help of an option is a comment in the source.
+    let help = root.join("cli/tests/snapshots");
+    for entry in fs::read_dir(help).expect("the snapshots") {
+        let text = fs::read_to_string(entry.expect("a file").path()).expect("a snapshot");
+        let lines = text.lines().filter(|line| prints_unsafe_call(line));
+        wrong.extend(lines.map(str::to_owned));
+    }
+    assert_eq!(wrong, [""; 0]);
+    for (line, expected) in [
+        ("\"kubectl get --raw /readyz\",", true),
+        ("The address: `kubectl -n irsa-emu get service localstack`", true),
+        ("/// who types kubectl get pods", false),
+        ("\"kubectl --context NAME get pods\"", false),
+        ("\"which kubectl does not read\"", false),
+    ] {
+        assert_eq!(prints_unsafe_call(line), expected, "{line}");
+    }
+}
+
 #[test]
 fn a_recipe_ends_with_the_next_command_which_names_its_cluster() {
     let context = Context::new();

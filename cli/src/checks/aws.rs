@@ -30,9 +30,9 @@ const CALL: Duration = Duration::from_secs(8);
 /// Gets JSON from the API server.
 pub(crate) async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, Trouble> {
     let failed = |why: String| {
-        Trouble::new(
+        Trouble::kubectl(
             format!("the API server has no answer for {path}: {why}"),
-            format!("kubectl get --raw {path}"),
+            format!("get --raw {path}"),
         )
     };
     let request = Request::get(path)
@@ -53,8 +53,8 @@ pub(super) async fn token(
 ) -> Result<Token, Trouble> {
     let issued = sts::token(client, namespace, account, audience).await;
     issued.map_err(|error| {
-        let fix = format!("kubectl auth can-i create serviceaccounts/token -n {namespace}");
-        Trouble::new(chain(&error), fix).about(format!("ServiceAccount {namespace}/{account}"))
+        let words = format!("auth can-i create serviceaccounts/token -n {namespace}");
+        Trouble::kubectl(chain(&error), words).about(format!("ServiceAccount {namespace}/{account}"))
     })
 }
 

@@ -17,6 +17,7 @@ use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::explain::subject::{self, Kind, Subject};
 use crate::explain::world::World;
 use crate::explain::{Credentials, Explanation, PodLine, gather, judge, live, render, templates};
+use crate::kubectl::kubectl;
 use crate::manifests::{EmulatorArgs, InstallArgs, References, Settings};
 use crate::output::OutputArgs;
 use crate::printer::plain;
@@ -229,8 +230,7 @@ async fn by_cluster(
     let cluster = app.connect().await?;
     let attempted = || format!("asking the cluster of context `{}`", cluster.context);
     let namespace = namespace.unwrap_or_else(|| cluster.client.default_namespace().to_owned());
-    let kubectl = format!("kubectl --context {}", cluster.context);
-    let world = gather::world(&cluster.client, kubectl)
+    let world = gather::world(&cluster.client, kubectl(&cluster.context))
         .await
         .attempting(attempted)?;
     let Some(mut world) = world else {
@@ -357,8 +357,8 @@ fn missing(kind: &str, namespace: &str, name: &str, cluster: &Cluster) -> CliErr
     };
     let why = format!("the Namespace {namespace} has no {kind} of this name");
     CliError::because(ExitStatus::Failed, format!("looking for {kind} {name}"), why).next(format!(
-        "kubectl --context {} get {plural} --all-namespaces",
-        cluster.context
+        "{} get {plural} --all-namespaces",
+        kubectl(&cluster.context)
     ))
 }
 

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::cluster::target::Cluster;
 use crate::error::{CliError, Hint};
 use crate::identity::{AccountName, Identity, IdentityError};
+use crate::kubectl::kubectl;
 
 /// Variable by which the user names the session, as for the SDKs' own web identity.
 const SESSION_NAME: &str = "AWS_ROLE_SESSION_NAME";
@@ -35,10 +36,7 @@ pub(super) async fn find(
 /// The error for people.
 pub(super) fn failed(account: &AccountName, error: IdentityError, cluster: &Cluster, app: &App) -> CliError {
     let AccountName { namespace, name } = account;
-    let kubectl = format!(
-        "kubectl --context {}",
-        crate::recipe::wiring::shell_quoted(&cluster.context)
-    );
+    let kubectl = kubectl(&cluster.context);
     let next = match &error {
         IdentityError::NotInstalled => app.command("up"),
         IdentityError::NoAccount { .. } => format!("{kubectl} get serviceaccounts --all-namespaces"),

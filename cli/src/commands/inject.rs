@@ -48,7 +48,8 @@ pub struct InjectArgs {
     /// Version of Kubernetes that it is for, such as 1.31 [default: the newest]
     #[arg(long, value_name = "VERSION", value_parser = args::kubernetes_minor)]
     kube_version: Option<u32>,
-    /// ClusterIP of the emulator's Service, which Pods get for S3: `kubectl -n irsa-emu get service localstack`
+    /// ClusterIP of the emulator's Service, which Pods get for S3: `kubectl --context NAME -n irsa-emu get service
+    /// localstack`
     #[arg(long, value_name = "IP")]
     emulator_ip: Option<IpAddr>,
     #[command(flatten)]

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::args;
 use crate::cluster::target::Cluster;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
+use crate::kubectl::kubectl;
 use crate::output::OutputArgs;
 use crate::progress::seconds;
 use crate::prompt::{self, YesArgs};
@@ -121,7 +122,7 @@ fn again(args: &RestartArgs, app: &App) -> String {
 
 /// Looks for Pods to replace.
 pub(crate) async fn look(cluster: &Cluster, namespaces: &[String], which: Which) -> Result<Plan, CliError> {
-    let found = injected::find(&cluster.client, &kubectl(cluster), namespaces, which).await;
+    let found = injected::find(&cluster.client, &kubectl(&cluster.context), namespaces, which).await;
     let found =
         found.attempting(|| format!("looking for Pods in the cluster of context `{}`", cluster.context))?;
     Ok(found)
@@ -135,7 +136,7 @@ pub(crate) fn tell_left(plan: &Plan, cluster: &Cluster, app: &App) {
             pod.namespace,
             pod.name,
             pod.why,
-            pod.by_hand(&kubectl(cluster))
+            pod.by_hand(&kubectl(&cluster.context))
         ));
     }
 }
@@ -153,13 +154,7 @@ pub(crate) async fn carry_out(
     let progress = app.progress.as_ref();
     let failed = |workload: &Workload, error: ReplaceError| {
         let attempted = format!("replacing the Pods of {}", workload.title());
-        let next = format!(
-            "{} -n {} describe {}/{}",
-            kubectl(cluster),
-            workload.namespace,
-            workload.kind.word(),
-            workload.name
-        );
+        let next = error.next(workload, &kubectl(&cluster.context));
         let error = match error {
             error @ ReplaceError::Late(_) => {
                 CliError::new(ExitStatus::Timeout, attempted, error).code(Code::NotReady)
@@ -211,8 +206,4 @@ pub(crate) fn line(workload: &Workload, pods: &[Found]) -> String {
     };
     let why = pods.first().map_or("", |pod| pod.why.as_str());
     format!("{}: {count}: {why}", workload.title())
-}
-
-fn kubectl(cluster: &Cluster) -> String {
-    format!("kubectl --context {}", cluster.context)
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::subject::namespace_of;
 use crate::documents::File;
+use crate::kubectl::kubectl_of_no_cluster;
 use crate::manifests::Settings;
 use crate::printer::plain;
 
@@ -108,7 +109,7 @@ impl World {
             named: BTreeSet::new(),
             providers: BTreeMap::new(),
             time_keys: BTreeMap::new(),
-            kubectl: "kubectl".to_owned(),
+            kubectl: kubectl_of_no_cluster(),
             is_offline: false,
         }
     }

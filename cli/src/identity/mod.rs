@@ -22,6 +22,7 @@ pub use self::error::{IdentityError, WithRole};
 use crate::explain::gather;
 use crate::explain::subject::Subject;
 use crate::explain::world::World;
+use crate::kubectl::kubectl;
 use crate::sts::{self, Session};
 
 /// How long one exchange may take.
@@ -86,8 +87,7 @@ impl Identity {
         account: &AccountName,
         role: Option<&RoleArn>,
     ) -> Result<Self, IdentityError> {
-        let kubectl = format!("kubectl --context {context}");
-        let world = gather::world(client, kubectl).await?;
+        let world = gather::world(client, kubectl(context)).await?;
         let mut world = world.ok_or(IdentityError::NotInstalled)?;
         let subject = Subject::of_account(&account.namespace, &account.name);
         gather::accounts(client, &mut world, std::slice::from_ref(&subject)).await?;

@@ -29,11 +29,28 @@ pub enum ReplaceError {
     #[error("{0}")]
     Budget(String),
     /// A Deployment that is paused does not replace its Pods.
-    #[error("it is paused; `kubectl rollout resume` lets it go on")]
+    #[error("it is paused")]
     Paused,
     /// Not in time; what was waited for.
     #[error("not done in time: {0}")]
     Late(String),
+}
+
+impl ReplaceError {
+    /// The command that helps, behind `kubectl` with the name of the cluster.
+    #[must_use]
+    pub fn next(&self, workload: &Workload, kubectl: &str) -> String {
+        let words = match self {
+            Self::Paused => "rollout resume",
+            Self::Gone | Self::Kube(_) | Self::Budget(_) | Self::Late(_) => "describe",
+        };
+        let Workload {
+            namespace,
+            kind,
+            name,
+        } = workload;
+        format!("{kubectl} -n {namespace} {words} {}/{name}", kind.word())
+    }
 }
 
 /// How the Pods of a workload are replaced.

@@ -97,6 +97,14 @@ pub struct Trouble {
     pub fix: String,
     /// What `doctor --fix` does about it, where that is safe to repeat.
     pub remedy: Option<Box<Remedy>>,
+    /// Whether `fix` is only what stands behind `kubectl` and the name of the cluster.
+    pub(super) is_kubectl: bool,
+}
+
+/// Knows the cluster that checks are about.
+pub trait Kubectl {
+    /// A command of kubectl for it.
+    fn kubectl(&self, words: &str) -> String;
 }
 
 impl Trouble {
@@ -108,6 +116,16 @@ impl Trouble {
             object: None,
             fix: fix.into(),
             remedy: None,
+            is_kubectl: false,
+        }
+    }
+
+    /// Something is wrong, and these words of kubectl show more. The name of the cluster, which a function with nothing
+    /// but a client does not know, comes before them when the check ends.
+    pub fn kubectl(message: impl Into<String>, words: impl Into<String>) -> Self {
+        Self {
+            is_kubectl: true,
+            ..Self::new(message, words)
         }
     }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
-pub use self::check::{Check, Fine, Mark, Outcome, Phase, Severity, Trouble, Verdict, fine, nothing};
+pub use self::check::{
+    Check, Fine, Kubectl, Mark, Outcome, Phase, Severity, Trouble, Verdict, fine, nothing,
+};
 pub use self::selection::Selection;
 
 /// How long one check may take.
@@ -18,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 /// Runs checks. Answers in their order, whatever the order in which they end.
 ///
 /// A need that is not among the checks counts as met.
-pub async fn run<C: Sync>(
+pub async fn run<C: Kubectl + Sync>(
     checks: &[&Check<C>],
     surroundings: &C,
     on_begin: &(dyn Fn(&str) + Sync),
@@ -39,7 +41,7 @@ pub async fn run<C: Sync>(
                 .clone()
                 .find_map(|need| outcomes.get(&need).filter(|outcome| !outcome.is_good()))
             {
-                outcomes.insert(index, skipped(check, bad.id));
+                outcomes.insert(index, skipped(check, bad.id, surroundings));
                 settled = true;
             } else if needs.all(|need| outcomes.contains_key(&need)) {
                 on_begin(check.id);
@@ -61,7 +63,7 @@ pub async fn run<C: Sync>(
     }
 }
 
-async fn one<C: Sync>(index: usize, check: &Check<C>, surroundings: &C) -> (usize, Outcome) {
+async fn one<C: Kubectl + Sync>(index: usize, check: &Check<C>, surroundings: &C) -> (usize, Outcome) {
     let since = Instant::now();
     let verdict = tokio::time::timeout(LIMIT, (check.run)(surroundings)).await;
     let verdict = verdict.unwrap_or_else(|_| {
@@ -69,10 +71,10 @@ async fn one<C: Sync>(index: usize, check: &Check<C>, surroundings: &C) -> (usiz
         let fix = format!("irsa-emu doctor --only {} --verbose", check.id);
         Err(Trouble::new(message, fix))
     });
-    (index, outcome(check, verdict, since.elapsed()))
+    (index, outcome(check, verdict, surroundings, since.elapsed()))
 }
 
-fn outcome<C>(check: &Check<C>, verdict: Verdict, took: Duration) -> Outcome {
+fn outcome<C: Kubectl>(check: &Check<C>, verdict: Verdict, surroundings: &C, took: Duration) -> Outcome {
     let without = |mark, message| Outcome {
         id: check.id,
         phase: check.phase,
@@ -89,9 +91,14 @@ fn outcome<C>(check: &Check<C>, verdict: Verdict, took: Duration) -> Outcome {
         Err(trouble) => {
             let mild = trouble.warning || check.severity == Severity::Warning;
             let mark = if mild { Mark::Warning } else { Mark::Error };
+            let fix = if trouble.is_kubectl {
+                surroundings.kubectl(&trouble.fix)
+            } else {
+                trouble.fix
+            };
             Outcome {
                 object: trouble.object,
-                fix: Some(trouble.fix),
+                fix: Some(fix),
                 remedy: trouble.remedy.map(|remedy| *remedy),
                 ..without(mark, trouble.message)
             }
@@ -99,8 +106,13 @@ fn outcome<C>(check: &Check<C>, verdict: Verdict, took: Duration) -> Outcome {
     }
 }
 
-fn skipped<C>(check: &Check<C>, need: &str) -> Outcome {
-    outcome(check, nothing(format!("needs {need}")), Duration::ZERO)
+fn skipped<C: Kubectl>(check: &Check<C>, need: &str, surroundings: &C) -> Outcome {
+    outcome(
+        check,
+        nothing(format!("needs {need}")),
+        surroundings,
+        Duration::ZERO,
+    )
 }
 
 #[cfg(test)]
@@ -115,6 +127,12 @@ pub(super) mod tests {
     /// Surroundings that keep the order of what was asked.
     #[derive(Default)]
     pub(in crate::checks) struct Asked(Mutex<Vec<&'static str>>);
+
+    impl Kubectl for Asked {
+        fn kubectl(&self, words: &str) -> String {
+            format!("kubectl --context fake {words}")
+        }
+    }
 
     fn check(id: &'static str, needs: &'static [&'static str]) -> Check<Asked> {
         Check {
@@ -175,6 +193,20 @@ pub(super) mod tests {
         };
         let found = marks(&[mild, check("b", &["a"])]).await;
         assert_eq!((found[0].1, found[1].1), (Mark::Warning, Mark::Ok));
+    }
+
+    #[tokio::test]
+    async fn a_command_of_kubectl_names_the_cluster() {
+        let lost = Check {
+            run: |_: &Asked| async { Err(Trouble::kubectl("no answer", "get --raw /readyz")) }.boxed(),
+            ..check("a", &[])
+        };
+        let outcomes = run(&[&lost, &failing("b", &[])], &Asked::default(), &|_| ()).await;
+        let fixes: Vec<_> = outcomes.iter().map(|outcome| outcome.fix.as_deref()).collect();
+        assert_eq!(
+            fixes,
+            [Some("kubectl --context fake get --raw /readyz"), Some("mend it")]
+        );
     }
 
     #[tokio::test]

@@ -112,7 +112,10 @@ mod tests {
                 "unix:///var/run/docker.sock",
             ),
             Outcome {
-                fix: Some("kubectl -n irsa-emu rollout restart deployment/irsa-emu-webhook".into()),
+                fix: Some(
+                    "kubectl --context kind-irsa-emu -n irsa-emu rollout restart deployment/irsa-emu-webhook"
+                        .into(),
+                ),
                 remedy: Some(Remedy::Restart(Workload::deployment(
                     "irsa-emu",
                     "irsa-emu-webhook",

@@ -18,7 +18,7 @@ pub(super) use self::canary::{CANARY, CANARY_NAMESPACE, PROBE};
 use self::forward::Forward;
 
 use super::Remedy;
-use super::engine::Trouble;
+use super::engine::{Kubectl, Trouble};
 use super::identity::Accounts;
 use super::report::Versions;
 use super::workload::Pods;
@@ -118,10 +118,7 @@ impl<'x> Surroundings<'x> {
 
     /// `kubectl` for this cluster.
     pub(super) fn kubectl(&self, rest: &str) -> String {
-        match self.app.context_name() {
-            Ok(context) => format!("kubectl --context {context} {rest}"),
-            Err(_) => format!("kubectl {rest}"),
-        }
+        format!("{} {rest}", self.app.kubectl())
     }
 
     /// The cluster of containers that is meant; `None` where the context is of another kind.
@@ -330,6 +327,12 @@ impl<'x> Surroundings<'x> {
     }
 }
 
+impl Kubectl for Surroundings<'_> {
+    fn kubectl(&self, words: &str) -> String {
+        self.kubectl(words)
+    }
+}
+
 pub(super) fn from_cli(error: &CliError, fix: impl FnOnce() -> String) -> Trouble {
     let rendered = error.render();
     let message = rendered
@@ -343,9 +346,9 @@ pub(super) fn from_cli(error: &CliError, fix: impl FnOnce() -> String) -> Troubl
 
 impl From<kube::Error> for Trouble {
     fn from(error: kube::Error) -> Self {
-        Self::new(
+        Self::kubectl(
             format!("the API server did not answer as it should: {}", chain(&error)),
-            "kubectl get --raw /readyz",
+            "get --raw /readyz",
         )
     }
 }

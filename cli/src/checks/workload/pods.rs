@@ -56,7 +56,7 @@ impl Pods {
     /// Those of the scope.
     pub(in crate::checks) async fn find(s: &Surroundings<'_>) -> Result<Self, Trouble> {
         let client = s.client().await?;
-        let world = gather::world(&client, s.kubectl("").trim_end().to_owned()).await?;
+        let world = gather::world(&client, s.app.kubectl()).await?;
         let Some(mut world) = world else {
             return Ok(Self { list: Vec::new() });
         };

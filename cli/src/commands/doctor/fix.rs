@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::checks::Remedy;
 use crate::checks::engine::Outcome;
 use crate::commands::up;
-use crate::error::{Attempt, CliError};
+use crate::error::CliError;
 use crate::prompt::{self, YesArgs};
 use crate::workload::{Workload, replace};
 
@@ -60,7 +60,7 @@ pub(super) async fn apply(plan: &Plan, yes: YesArgs, app: &App) -> Result<bool, 
 fn title(remedy: &Remedy, app: &App) -> String {
     match remedy {
         Remedy::Up => format!("{}, with the settings that the install has", app.command("up")),
-        Remedy::Restart(workload) => format!("kubectl {}", workload.restart()),
+        Remedy::Restart(workload) => format!("{} {}", app.kubectl(), workload.restart()),
     }
 }
 
@@ -75,7 +75,10 @@ async fn restart(workload: &Workload, app: &App) -> Result<(), CliError> {
         app.progress.as_ref(),
     )
     .await
-    .attempting(attempted)?;
+    .map_err(|error| {
+        let next = error.next(workload, &app.kubectl());
+        CliError::failed(attempted(), error).next(next)
+    })?;
     app.progress.done("begun");
     Ok(())
 }

@@ -7,7 +7,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 use crate::app::App;
-use crate::recipe::wiring::{self, shell_quoted};
+use crate::recipe::wiring;
 
 /// Says what in the cluster does not fit the Recipe. What cannot be asked is passed over: the Recipe itself is made.
 pub(super) async fn advise(app: &App, client: &Client, recipe: &Recipe) {
@@ -26,11 +26,11 @@ pub(super) async fn advise(app: &App, client: &Client, recipe: &Recipe) {
             .unwrap_or_default()
             .remove(&annotation);
         if named.as_deref() != Some(&role) {
-            let context = context_flag(app);
+            let kubectl = app.kubectl();
             let has = named.map_or_else(|| "no role".to_owned(), |named| format!("the role {named}"));
             app.printer.warn(&format!(
                 "ServiceAccount {namespace}/{name} names {has}, so its Pods do not get {role}\n  next: \
-kubectl{context} -n {namespace} annotate --overwrite serviceaccount {name} {annotation}={role}"
+{kubectl} -n {namespace} annotate --overwrite serviceaccount {name} {annotation}={role}"
             ));
             continue;
         }
@@ -49,19 +49,12 @@ async fn advise_restart(app: &App, client: &Client, namespace: &str, account: &s
         .collect();
     if !names.is_empty() {
         let names = names.join(" ");
-        let context = context_flag(app);
+        let kubectl = app.kubectl();
         app.printer.warn(&format!(
             "already running without credentials: {namespace}/{names}; Pods get them when they are made\n  \
-next: kubectl{context} -n {namespace} delete pod {names}"
+next: {kubectl} -n {namespace} delete pod {names}"
         ));
     }
-}
-
-/// What makes kubectl use this cluster.
-pub(super) fn context_flag(app: &App) -> String {
-    app.context_name()
-        .map(|context| format!(" --context {}", shell_quoted(&context)))
-        .unwrap_or_default()
 }
 
 /// Whether a Pod that is alive was made without us, or before us.

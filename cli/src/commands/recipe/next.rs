@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use irsa_emu_core::recipe::RecipeSpec;
 
+use crate::kubectl::kubectl;
 use crate::recipe::wiring::{self, shell_quoted};
 
 /// The chart whose values `--values` reads.
@@ -19,16 +20,16 @@ pub(super) fn command<'a>(
     release: Option<&str>,
     context: &str,
 ) -> String {
-    let context = shell_quoted(context);
     let accounts = wiring::accounts(spec);
     let namespace = accounts.first().map_or("default", |(namespace, ..)| namespace);
     let mut files = values.into_iter().peekable();
     if files.peek().is_none() {
-        return format!("kubectl --context {context} -n {namespace} apply -f app.yaml");
+        return format!("{} -n {namespace} apply -f app.yaml", kubectl(context));
     }
     let mut line = format!(
-        "helm upgrade --install {} {CHART} --kube-context {context} -n {namespace}",
-        release.unwrap_or(RELEASE)
+        "helm upgrade --install {} {CHART} --kube-context {} -n {namespace}",
+        release.unwrap_or(RELEASE),
+        shell_quoted(context)
     );
     for file in files {
         let _ = write!(line, " -f {}", shell_quoted(&file.display().to_string()));

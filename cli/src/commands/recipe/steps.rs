@@ -10,7 +10,6 @@ use kube::api::{DeleteParams, ObjectMeta};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 
-use super::advise::context_flag;
 use crate::app::App;
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::manifests::{self, Applied, ApplyError, Manifest, recorded};
@@ -143,10 +142,7 @@ pub(super) async fn apply_service_accounts(
             let absent = code(&error) == Some(404);
             let error = CliError::failed(attempted(), error);
             if absent {
-                error.next(format!(
-                    "kubectl{} create namespace {namespace}",
-                    context_flag(app)
-                ))
+                error.next(format!("{} create namespace {namespace}", app.kubectl()))
             } else {
                 error
             }

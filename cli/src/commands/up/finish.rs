@@ -8,12 +8,13 @@ use super::Up;
 use super::install::host_endpoint;
 use super::place::Place;
 use crate::error::{Attempt, CliError};
+use crate::kubectl::kubectl;
 use crate::manifests::BACKEND_AWS;
 use crate::manifests::options::BackendKind;
 use crate::printer::{Paint, Printer};
 use crate::progress::{StepTaken, milliseconds, seconds};
 use crate::recipe::installed;
-use crate::recipe::wiring::{self, Made, shell_quoted};
+use crate::recipe::wiring::{self, Made};
 
 /// What is there after `up`.
 #[derive(Debug, Serialize)]
@@ -75,13 +76,9 @@ impl Up<'_> {
             cluster_endpoint: emulated.then(emulator_url),
             sts_endpoint: sts_front_url(),
             region: self.args.install.region.clone(),
-            next: if !emulated {
-                app.command_in(context, "doctor")
-            } else if recipes.is_empty() {
-                app.command_in(context, "recipe vault-awskms --values vault-values.yaml")
-            } else {
-                format!("eval \"$({})\"", app.command_in(context, "env"))
-            },
+            next: next(emulated, !recipes.is_empty(), |verb| {
+                app.command_in(context, verb)
+            }),
             recipes: recipes.iter().map(Kept::from).collect(),
             steps: app.progress.taken(),
             seconds: milliseconds(elapsed),
@@ -92,12 +89,21 @@ impl Up<'_> {
         app.answer(&ready, |printer| print_text(&ready, printer))?;
         if app.kubeconfigs().remember_current().in_force() != Some(context) {
             app.printer.talk(&format!(
-                "the current context is another: use `kubectl --context {} ...`",
-                shell_quoted(context)
+                "the current context is another: use `{} ...`",
+                kubectl(context)
             ));
         }
         app.printer.talk(&format!("next: {}", ready.next));
         Ok(())
+    }
+}
+
+/// The next command. `command` names the cluster: the current context may be one in production.
+fn next(emulated: bool, has_recipes: bool, command: impl Fn(&str) -> String) -> String {
+    match (emulated, has_recipes) {
+        (false, _) => command("doctor"),
+        (true, false) => command("recipe vault-awskms --values vault-values.yaml"),
+        (true, true) => format!("eval \"$({})\"", command("env")),
     }
 }
 
@@ -123,5 +129,27 @@ fn print_text(ready: &Ready, printer: &Printer) {
         };
         printer.row(&format!("recipe {}: {state}", recipe.name));
         printer.data(&wiring::table(&recipe.resources, printer.width()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_command_is_of_this_cluster_and_fits_what_is_there() {
+        let of_cluster = |verb: &str| format!("irsa-emu {verb} --context 'my $x'");
+        for (emulated, has_recipes, expected) in [
+            (
+                true,
+                false,
+                "irsa-emu recipe vault-awskms --values vault-values.yaml --context 'my $x'",
+            ),
+            (true, true, "eval \"$(irsa-emu env --context 'my $x')\""),
+            (false, false, "irsa-emu doctor --context 'my $x'"),
+            (false, true, "irsa-emu doctor --context 'my $x'"),
+        ] {
+            assert_eq!(next(emulated, has_recipes, of_cluster), expected);
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::cluster::{Family, port, ready};
 use crate::docker::{Docker, Node};
 use crate::error::{Attempt, CliError, Code, ExitStatus};
 use crate::images::Sources;
+use crate::kubectl::kubectl;
 use crate::progress::seconds;
 
 /// A cluster that answers, and the Docker and the nodes that it runs on where they are at hand.
@@ -206,7 +207,7 @@ cannot be put on them";
                 }
                 // A node that was just started needs a while; a cluster that is simply gone is told at once.
                 Err(error) if !provider.is_own() => {
-                    return Err(error.next(format!("kubectl --context {context} cluster-info")));
+                    return Err(error.next(format!("{} cluster-info", kubectl(context))));
                 }
                 Err(_) => {
                     app.progress.detail("the API server does not answer yet");
@@ -226,7 +227,7 @@ cannot be put on them";
                     seconds(self.args.timeout),
                     lacking.join("; ")
                 );
-                let next = format!("kubectl --context {context} describe nodes");
+                let next = format!("{} describe nodes", kubectl(context));
                 Err(CliError::because(ExitStatus::Timeout, attempted, why)
                     .code(Code::ClusterNotReady)
                     .detail("pending", lacking)
