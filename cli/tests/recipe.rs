@@ -5,9 +5,15 @@
     reason = "a test fails by panicking, in its helpers, too"
 )]
 
+mod common;
+
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use assert_cmd::Command;
+
+use common::Context;
+use common::api::FakeApi;
 
 const VALUES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/vault/values.yaml");
 
@@ -353,6 +359,52 @@ fn recipes_are_listed_and_shown() {
     let shown = irsa_emu(&["recipe", "show", "vault-awskms"]).stdout;
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes/vault-awskms/recipe.yaml");
     assert_eq!(shown, std::fs::read_to_string(file).unwrap());
+}
+
+/// The role of the example, in the Recipe of another app.
+const OTHER: &str = r#"{"apiVersion":"irsa-emu.dev/v1alpha1","kind":"Recipe","metadata":{"name":"payroll"},"spec":{
+    "account":"123456789012","region":"us-east-1",
+    "iam":{"roles":[{"name":"Vault-AWSKMS","serviceAccounts":["payroll/app"]}]}}}"#;
+
+#[test]
+fn what_another_app_has_is_taken_only_with_replace() {
+    let context = Context::new();
+    let written = Arc::<Mutex<Vec<String>>>::default();
+    let seen = Arc::clone(&written);
+    FakeApi::installed(None)
+        .answering(move |asked| {
+            let path = asked.path.strip_prefix("/apis/irsa-emu.dev/v1alpha1/recipes")?;
+            if asked.method == "GET" {
+                let list = format!(
+                    r#"{{"apiVersion":"irsa-emu.dev/v1alpha1","kind":"RecipeList","metadata":{{}},"items":[{OTHER}]}}"#
+                );
+                return path.is_empty().then_some(("200 OK", list));
+            }
+            seen.lock().unwrap().push(format!("{} {path}", asked.method));
+            let body = if asked.method == "DELETE" { OTHER } else { asked.body };
+            Some(("200 OK", body.to_owned()))
+        })
+        .serve(&context, "kind-irsa-emu");
+    let args = ["recipe", "vault-awskms", "--values", VALUES, "--no-wait"];
+    let refused = context.run(&args);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    for said in [
+        "Recipe payroll: arn:aws:iam::123456789012:role/Vault-AWSKMS (differs: the trust policy)",
+        "--replace\n",
+    ] {
+        assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);
+    }
+    assert_eq!(*written.lock().unwrap(), [""; 0]);
+    let taken = context.run(&[&args[..], &["--replace"]].concat());
+    assert_eq!(taken.code, Some(0), "{}", taken.stderr);
+    let written = written.lock().unwrap();
+    assert!(written.contains(&"DELETE /payroll".to_owned()), "{written:?}");
+    assert!(
+        written
+            .iter()
+            .any(|call| call.starts_with("PATCH /vault-awskms-")),
+        "{written:?}"
+    );
 }
 
 #[test]

@@ -315,6 +315,7 @@ mod tests {
             let out = changed(text, &before, &after);
             assert!(!out.contains(['\u{85}', '\u{2028}']), "{out}");
             assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), after, "{out}");
+            assert_eq!(out.matches("\"a\"").count(), usize::from(out.contains("\"a\"")), "{out}");
         }
     }
 }

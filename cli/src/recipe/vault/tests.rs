@@ -506,6 +506,14 @@ fn a_variable_from_a_secret_is_named_with_its_secret() {
     );
     let found = read(&secret("AWS_REGION", &stanza(&format!("kms_key_id = \"{A}\""))));
     assert_eq!(line(&found), "A@? [region: Secret]");
+    // Of two variables of one name the later counts: in Vault's chart the Secret's, in OpenBao's the plain one.
+    let both = secret("VAULT_AWSKMS_SEAL_KEY_ID", &seal(A, "us-east-1", "")).replace(
+        "server:\n",
+        &format!("server:\n  extraEnvironmentVars: {{VAULT_AWSKMS_SEAL_KEY_ID: {B}}}\n"),
+    );
+    assert_eq!(line(&read(&both)), "?@us-east-1 [keyId: Secret]");
+    let bao = both.replace("server:\n", "server:\n  image: {repository: openbao/openbao}\n");
+    assert_eq!(line(&read(&bao)), "B@us-east-1");
 }
 
 #[test]
