@@ -19,12 +19,12 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo demo-setup programs test setup build man lint fmt clippy doc deny boundaries unit e2e bench record fuzz clean
+.PHONY: help demo demo-setup demo-programs programs test setup build man lint fmt clippy doc deny boundaries words unit e2e bench record fuzz clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: demo-setup programs ## Vault on a real cluster, unsealed by KMS in LocalStack, with EKS values unchanged
+demo: demo-setup demo-programs ## Vault on a real cluster, unsealed by KMS in LocalStack, with EKS values unchanged
 	@eval "$$($(TESTBED) env)" && PATH="$(TEST_BIN):$$PATH" demo/run
 
 # What the demo needs, and no more: on a machine without a registry each image takes minutes to build.
@@ -35,6 +35,11 @@ demo-setup:
 # own targets, as cargo would otherwise choose other features and build the dependencies again.
 programs:
 	$(STATIC) cargo build --workspace --lib --bins --tests --locked
+
+# The demo needs three programs only. The one small test makes cargo choose the features that tests need, so that
+# `make test` uses the same dependencies.
+demo-programs:
+	$(STATIC) cargo build --workspace --locked --bin irsa-emu --bin irsa-emu-webhook --bin irsa-emu-sidecar --test boundaries
 
 test: setup lint ## Everything that CI checks
 	@tests/beside "$(MAKE) --no-print-directory unit" "$(MAKE) --no-print-directory e2e"
@@ -48,7 +53,7 @@ build: ## Static release binaries: the command and what it puts into images
 man: ## Manual pages, into man/ beside the build results
 	cargo run --locked --quiet -p irsa-emu -- man "$(CARGO_TARGET_DIR)/man/man1"
 
-lint: fmt clippy doc deny boundaries ## Format, clippy, rustdoc, licences, module boundaries
+lint: fmt clippy doc deny boundaries words ## Format, clippy, rustdoc, licences, module boundaries, words
 
 fmt:
 	cargo fmt --all --check
@@ -69,10 +74,12 @@ $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny: tests/tools/cargo-deny
 	|| { echo "no built cargo-deny for this machine: compiling it, which takes minutes"; \
 	  cargo install --locked --quiet --debug --force --root $(@D)/.. cargo-deny@$(CARGO_DENY_VERSION); }
 
-boundaries: # The core stays free of clocks, networks and clients.
-	@for crate in tokio kube-client hyper aws-config; do \
-	  if cargo tree --locked --quiet -p irsa-emu-core -i $$crate >/dev/null 2>&1; then echo "irsa-emu-core must not depend on $$crate" >&2; exit 1; fi; \
-	done; echo "irsa-emu-core depends on no clock, network or client"
+boundaries: # Which crate may use which client, and which file may import which.
+	@tests/imports/clients
+	@$(STATIC) cargo test --workspace --locked --quiet --test boundaries
+
+words: # Plain words in documentation, messages and comments, and lines of Markdown that fit a screen.
+	@tests/words/check && echo "plain words"
 
 # The whole workspace each time: with other packages cargo would choose other features, and build the dependencies again.
 unit: ## Tests that need no cluster
