@@ -6,6 +6,8 @@ use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use rustix::process::{self, Pid};
+use rustix::termios::tcgetpgrp;
 use tokio::process::Child;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -24,10 +26,10 @@ pub enum ForegroundError {
     #[error("it cannot be started: {0}")]
     NotStarted(std::io::Error),
     /// Signals cannot be listened for.
-    #[error("no signals can be passed on to it: {0}")]
+    #[error("signals cannot be passed on to it: {0}")]
     Signals(std::io::Error),
     /// It runs, but its end cannot be waited for.
-    #[error("its end cannot be waited for: {0}")]
+    #[error("waiting for its end failed: {0}")]
     NotWaited(std::io::Error),
 }
 
@@ -42,7 +44,7 @@ impl ForegroundError {
     }
 }
 
-/// Runs a program with variables beside ours, and without those that are removed, to its end. Answers its exit code: 128
+/// Runs a program with variables beside ours, and without those that are removed, to its end. Returns its exit code: 128
 /// and more where a signal ended it.
 pub async fn run(
     program: &OsString,
@@ -54,14 +56,14 @@ pub async fn run(
     let mut signals = Passed::listen().map_err(ForegroundError::Signals)?;
     let mut child = spawn(program, args, variables, removed)?;
     loop {
-        let name = tokio::select! {
+        let received = tokio::select! {
             status = child.wait() => return status.map(exit_code).map_err(ForegroundError::NotWaited),
-            name = signals.next() => name,
+            received = signals.next() => received,
         };
         if let Some(id) = child.id()
-            && !(name.typed && in_foreground())
+            && !(received.typed && in_foreground())
         {
-            send(name.name, id);
+            send(received.signal, id);
         }
     }
 }
@@ -99,8 +101,8 @@ fn exit_code(status: ExitStatus) -> u8 {
 
 /// A signal that is passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Name {
-    name: &'static str,
+struct Received {
+    signal: process::Signal,
     /// Whether a key of the terminal sends it: then every program in the foreground has it already.
     typed: bool,
 }
@@ -127,45 +129,29 @@ impl Passed {
         })
     }
 
-    async fn next(&mut self) -> Name {
-        let (name, typed) = tokio::select! {
-            _ = self.interrupt.recv() => ("INT", true),
-            _ = self.terminate.recv() => ("TERM", false),
-            _ = self.hang_up.recv() => ("HUP", false),
-            _ = self.quit.recv() => ("QUIT", true),
-            _ = self.user_1.recv() => ("USR1", false),
-            _ = self.user_2.recv() => ("USR2", false),
+    async fn next(&mut self) -> Received {
+        let (signal, typed) = tokio::select! {
+            _ = self.interrupt.recv() => (process::Signal::INT, true),
+            _ = self.terminate.recv() => (process::Signal::TERM, false),
+            _ = self.hang_up.recv() => (process::Signal::HUP, false),
+            _ = self.quit.recv() => (process::Signal::QUIT, true),
+            _ = self.user_1.recv() => (process::Signal::USR1, false),
+            _ = self.user_2.recv() => (process::Signal::USR2, false),
         };
-        Name { name, typed }
+        Received { signal, typed }
     }
 }
 
-/// Whether we, and with us the program, have the keys of a terminal. Where the system does not tell (not Linux), stdin
-/// tells.
+/// Whether we, and with us the program, have the keys of a terminal.
 fn in_foreground() -> bool {
-    match std::fs::read_to_string("/proc/self/stat") {
-        Ok(stat) => has_terminal(&stat),
-        Err(_) => std::io::IsTerminal::is_terminal(&std::io::stdin()),
-    }
+    let group = std::fs::File::open("/dev/tty").and_then(|terminal| Ok(tcgetpgrp(terminal)?));
+    group.is_ok_and(|group| group == process::getpgrp())
 }
 
-/// Whether a process is of the group that has its terminal, as its line in `/proc` tells.
-fn has_terminal(stat: &str) -> bool {
-    // The name of the program is in parentheses, and may have any character in it.
-    let Some((_, fields)) = stat.rsplit_once(')') else {
-        return false;
-    };
-    let field = |at: usize| fields.split_whitespace().nth(at);
-    // Behind the name: state, parent, group, session, terminal, group of the terminal.
-    field(2).is_some() && field(2) == field(5)
-}
-
-fn send(name: &str, process: u32) {
-    #[expect(clippy::disallowed_methods, reason = "the program that sends signals")]
-    let sent = std::process::Command::new("kill")
-        .args([&format!("-{name}"), &process.to_string()])
-        .status();
-    tracing::debug!(name, process, ?sent, "passed a signal on");
+fn send(signal: process::Signal, id: u32) {
+    let process = i32::try_from(id).ok().and_then(Pid::from_raw);
+    let sent = process.map(|process| process::kill_process(process, signal));
+    tracing::debug!(?signal, id, ?sent, "passed a signal on");
 }
 
 #[cfg(test)]
@@ -206,19 +192,5 @@ mod tests {
         assert_eq!(code("no-such-program").await, 127);
         assert_eq!(code("/no/such/program").await, 127);
         assert_eq!(code("/etc/passwd").await, 126);
-    }
-
-    #[test]
-    fn the_keys_of_a_terminal_belong_to_one_group() {
-        for (stat, expected) in [
-            ("7 (irsa-emu) S 1 7 7 34816 7 4194304 1", true),
-            ("7 (a) b) S 1 7 7 34816 7 0", true),
-            ("7 (irsa-emu) S 1 7 7 34816 9 0", false),
-            ("7 (irsa-emu) S 1 7 7 0 -1 0", false),
-            ("7 (irsa-emu)", false),
-            ("", false),
-        ] {
-            assert_eq!(has_terminal(stat), expected, "{stat}");
-        }
     }
 }

@@ -1,51 +1,37 @@
 //! The developer's command: makes a local cluster ready for manifests written for EKS, and takes it away again.
 //!
-//! Nothing below [`commands`] prints or prompts: it reports through [`progress::Progress`].
+//! Nothing below [`commands`] prints or prompts: it reports through [`irsa_emu_cluster::progress::Progress`].
 
 pub mod app;
 pub mod args;
-pub mod checks;
-pub mod cluster;
 pub mod command_line;
 pub mod commands;
 pub mod config;
-pub mod docker;
+pub mod console;
 pub mod documents;
 pub mod error;
-pub mod exec;
-pub mod explain;
 pub mod foreground;
-pub mod github;
 pub mod identity;
-pub mod images;
-pub mod inject;
-pub mod kubectl;
-pub mod manifests;
-pub mod output;
-pub mod printer;
-pub mod progress;
-pub mod prompt;
-pub mod recipe;
-pub mod relay;
+pub mod options;
+pub mod program;
 pub mod signals;
 pub mod state;
-pub mod sts;
-pub mod suggest;
-pub mod support;
-pub mod trust;
-pub mod workload;
+pub mod variables;
 
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use crate::app::App;
-use crate::args::{ProgressMode, Verb};
-use crate::command_line::{CommandLine, Refusal, Why};
-use crate::error::{CliError, ExitStatus};
-use crate::output::Output;
-use crate::printer::Printer;
+use irsa_emu_cluster::failure::ExitStatus;
 
-/// Reads the command line, runs the command, renders its error, and says how to exit.
+use crate::app::App;
+use crate::args::Verb;
+use crate::command_line::{CommandLine, Refusal, Why};
+use crate::console::output::Output;
+use crate::console::printer::Printer;
+use crate::error::CliError;
+use crate::options::words::ProgressMode;
+
+/// Reads the command line, runs the command, renders its error, and reports how to exit.
 #[must_use]
 pub fn main() -> ExitStatus {
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -69,7 +55,14 @@ pub fn main() -> ExitStatus {
         Ok(runtime) => {
             start_log(cli.global.verbose, printer.mode());
             let result = runtime.block_on(async {
-                let app = App::new(cli.global, printer.clone(), Arc::clone(&output), config, matches)?;
+                let app = App::new(
+                    cli.global,
+                    printer.clone(),
+                    Arc::clone(&output),
+                    config,
+                    command_line::command(),
+                    matches,
+                )?;
                 Box::pin(run(cli.verb, &app)).await
             });
             // A read of stdin that was left behind must not hold the exit back.
@@ -81,8 +74,10 @@ pub fn main() -> ExitStatus {
     end(result, &printer, &output)
 }
 
-/// Writes what is left to write, and says how to exit.
+/// Writes what is left to write, and reports how to exit.
 fn end(result: Result<ExitStatus, CliError>, printer: &Printer, output: &Output) -> ExitStatus {
+    // Below this line nobody knows under which name the program was called.
+    let result = result.map_err(|error| error.with_next(program::typed_here));
     if let Some(envelope) = output.envelope(result.as_ref().err(), &printer.warnings()) {
         printer.data(&envelope);
     }
@@ -134,7 +129,7 @@ async fn run(verb: Verb, app: &App) -> Result<ExitStatus, CliError> {
         verb => {
             tokio::select! {
                 result = other(verb, app) => result,
-                signal = app.signals.received() => Err(CliError::interrupted("waiting", signal)),
+                signal = app.signals.received() => Err(signal.interrupted("waiting")),
             }
         }
     }

@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use irsa_emu_cluster::failure::ExitStatus;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::error::ExitStatus;
+use crate::error::CliError;
 
 /// A signal that asks the program to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,12 @@ impl Signal {
             Self::Interrupt => ExitStatus::Interrupted,
             Self::Terminate => ExitStatus::Terminated,
         }
+    }
+
+    /// The error of a command that was doing this when the signal came.
+    #[must_use]
+    pub fn interrupted(self, attempted: &str) -> CliError {
+        CliError::because(self.exit(), attempted, format!("interrupted by {self}"))
     }
 }
 
@@ -74,7 +81,7 @@ impl Signals {
         self.passed_on.store(true, Ordering::Relaxed);
     }
 
-    /// Waits for the first signal; answers at once where it came before.
+    /// Waits for the first signal; returns at once where it came before.
     pub async fn received(&self) -> Signal {
         let mut receiver = self.first.clone();
         let got = receiver
@@ -93,4 +100,18 @@ impl Signals {
 #[expect(clippy::exit, reason = "a second signal means: stop cleaning up, now")]
 fn end_now(signal: Signal) -> ! {
     std::process::exit(i32::from(signal.exit().code()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_has_an_error_of_its_own_code_and_category() {
+        let error = Signal::Terminate.interrupted("waiting").to_json();
+        assert_eq!(
+            (error["code"].as_str(), error["category"].as_str()),
+            (Some("interrupted"), Some("interrupted"))
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! What this machine remembers of an install between two runs: who is at work on it, and what was begun.
+//! What this machine remembers of an install between two runs: who works on it, and what was begun.
 //!
 //! Nothing here is needed to use a cluster; what is lost costs time, not correctness.
 
@@ -8,10 +8,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_cluster::progress::{Progress, seconds};
 use tokio::time::Instant;
 
-use crate::error::{CliError, ExitStatus};
-use crate::progress::{Progress, seconds};
+use crate::error::CliError;
 
 /// How often a lock that another run holds is tried again.
 const POLL: Duration = Duration::from_millis(200);
@@ -72,7 +73,7 @@ impl State {
             let holder = holder(&mut file);
             if Instant::now() >= deadline {
                 let why = format!(
-                    "{holder} has been at work on `{}` for all of {}",
+                    "{holder} has been working on `{}` for {}",
                     self.instance,
                     seconds(since.elapsed())
                 );
@@ -82,13 +83,13 @@ impl State {
             // At the first look its holder may not have written yet who it is.
             if looks == 2 {
                 progress.note(&format!(
-                    "{holder} is at work on `{}`: waiting for its end",
+                    "{holder} is working on `{}`: waiting for it to end",
                     self.instance
                 ));
             }
             tokio::time::sleep(POLL).await;
         }
-        // What is written is for people only; that the lock is held is what counts.
+        // What is written is for people only; what matters is that the lock is held.
         let text = format!("irsa-emu {verb} (process {})", std::process::id());
         let _ = file
             .set_len(0)
@@ -136,8 +137,9 @@ fn holder(file: &mut File) -> String {
 
 #[cfg(test)]
 mod tests {
+    use irsa_emu_cluster::progress::Silent;
+
     use super::*;
-    use crate::progress::Silent;
 
     #[tokio::test]
     async fn a_second_run_waits_and_says_for_whom() {
@@ -148,7 +150,7 @@ mod tests {
         let error = state.hold("down", soon(), &Silent).await.unwrap_err();
         assert_eq!(error.exit(), ExitStatus::Timeout);
         let expected = format!(
-            "irsa-emu up (process {}) has been at work on `a`",
+            "irsa-emu up (process {}) has been working on `a`",
             std::process::id()
         );
         assert!(error.render().contains(&expected), "{}", error.render());

@@ -129,7 +129,6 @@ fn ctrl_c_while_kind_works_stops_it_and_removes_what_it_began() {
         mark = mark.display()
     );
     context.program("kind", &script);
-    context.program("kill", "exec /bin/kill \"$@\"");
     let began = std::time::Instant::now();
     let stderr = context.up(&[]).fails_with(130);
     assert!(began.elapsed().as_secs() < 15, "{stderr}");
@@ -220,7 +219,7 @@ fn recreate_deletes_only_what_up_made_and_makes_it_anew() {
     context.container(K3D_LABELS, "k3s:1", 4566);
     let stderr = context.up(&args).fails_with(1);
     assert!(
-        stderr.contains("making it anew:\n    node image: - k3s:1  + k3s:2"),
+        stderr.contains("recreating it:\n    node image: - k3s:1  + k3s:2"),
         "{stderr}"
     );
     let calls = calls(&context, "k3d");
@@ -240,7 +239,7 @@ fn a_cluster_that_a_killed_run_left_half_made_is_made_again() {
     maker(&context, "kind", FAILS);
     let stderr = context.up(&[]).fails_with(1);
     assert!(
-        stderr.contains("a run before was cut off while it made the cluster"),
+        stderr.contains("an earlier run was cut off while it created the cluster"),
         "{stderr}"
     );
     let calls: Vec<String> = calls(&context, "kind").split_off(2);
@@ -275,7 +274,6 @@ fn a_second_run_waits_for_the_first_and_says_for_whom() {
     let context = Context::new();
     context.fake_docker();
     maker(&context, "kind", "create*) touch begun; sleep 20;;");
-    context.program("kill", "exec /bin/kill \"$@\"");
     let mut first = context
         .command(
             &context
@@ -301,7 +299,7 @@ fn a_second_run_waits_for_the_first_and_says_for_whom() {
     first.wait().expect("the first run has ended");
     assert!(
         stderr.contains(&format!(
-            "irsa-emu up (process {id}) is at work on `irsa-emu`: waiting for its end"
+            "irsa-emu up (process {id}) is working on `irsa-emu`: waiting for it to end"
         )),
         "{stderr}"
     );
@@ -322,7 +320,7 @@ fn down_keeps_a_cluster_that_up_did_not_make() {
     assert!(
         outcome
             .stderr
-            .contains("irsa-emu did not make the k3d cluster irsa-emu, so it stays"),
+            .contains("irsa-emu did not create the k3d cluster irsa-emu, so it stays"),
         "{}",
         outcome.stderr
     );

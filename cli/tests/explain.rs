@@ -7,7 +7,7 @@
 
 use assert_cmd::Command;
 
-/// Runs it with an empty home and this input; answers exit code, stdout and stderr.
+/// Runs it with an empty home and this input; returns exit code, stdout and stderr.
 fn explain(args: &[&str], input: &str) -> (Option<i32>, String, String) {
     let home = tempfile::tempdir().expect("a temporary folder");
     let mut command = Command::cargo_bin("irsa-emu").expect("the program is built");
@@ -28,9 +28,9 @@ fn explain(args: &[&str], input: &str) -> (Option<i32>, String, String) {
 fn what_is_not_named_rightly_is_exit_2() {
     for (args, input, said) in [
         (&[][..], "", "required arguments were not provided"),
-        (&["pod"], "", "`pod` needs a name behind it"),
-        (&["pod/"], "", "`pod` needs a name behind it"),
-        (&["secret", "x"], "", "`secret` is no kind that runs Pods"),
+        (&["pod"], "", "`pod` needs a name"),
+        (&["pod/"], "", "`pod` needs a name"),
+        (&["secret", "x"], "", "`secret` is not a kind that runs Pods"),
         (&["pod/a", "b"], "", "`b` is not of the form KIND/NAME"),
         (&["pod", "a", "-f", "x.yaml"], "", "cannot be used with"),
         (&["-f", "missing.yaml"], "", "missing.yaml cannot be read"),

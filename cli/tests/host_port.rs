@@ -13,8 +13,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 
-use common::api::FakeApi;
 use common::{Context, steady};
+use irsa_emu_test_support::api_server::ApiServer;
 use serde_json::Value;
 
 /// A kind cluster that others made, with one node and no port for the emulator.
@@ -68,7 +68,7 @@ fn removed(context: &Context) -> Vec<String> {
 fn a_plan_has_a_container_for_a_cluster_that_publishes_no_port() {
     let context = Context::new();
     context.fake_docker();
-    FakeApi::default().serve(&context, "kind-dev");
+    context.serve(ApiServer::default(), "kind-dev");
     cluster(&context);
     // A file that looks static, as the program of a test is not.
     context.static_programs();
@@ -85,7 +85,7 @@ fn a_plan_has_a_container_for_a_cluster_that_publishes_no_port() {
 fn a_port_that_is_taken_is_no_reason_for_anything_unless_it_is_asked_for() {
     let context = Context::new();
     context.fake_docker();
-    FakeApi::default().serve(&context, "kind-dev");
+    context.serve(ApiServer::default(), "kind-dev");
     cluster(&context);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port();
@@ -110,7 +110,7 @@ fn a_port_that_is_taken_is_no_reason_for_anything_unless_it_is_asked_for() {
 fn a_program_that_is_not_static_keeps_what_is_there_and_makes_nothing() {
     let context = Context::new();
     context.fake_docker();
-    FakeApi::default().serve(&context, "kind-dev");
+    context.serve(ApiServer::default(), "kind-dev");
     cluster(&context);
     if cfg!(target_feature = "crt-static") {
         return;
@@ -132,7 +132,7 @@ fn a_program_that_is_not_static_keeps_what_is_there_and_makes_nothing() {
 fn down_takes_the_container_with_the_install() {
     let context = Context::new();
     context.fake_docker();
-    FakeApi::default().serve(&context, "kind-dev");
+    context.serve(ApiServer::default(), "kind-dev");
     cluster(&context);
     proxy(&context, "dev-control-plane", 14_571, true);
     let args = ["down", "--context", "kind-dev"];
@@ -184,7 +184,7 @@ fn down_takes_the_container_of_a_cluster_that_is_gone() {
 fn down_leaves_the_container_of_another_cluster_alone() {
     let context = Context::new();
     context.fake_docker();
-    FakeApi::default().serve(&context, "kind-other");
+    context.serve(ApiServer::default(), "kind-other");
     cluster(&context);
     proxy(&context, "dev-control-plane", 14_571, true);
     let outcome = context.run(&["down", "--context", "kind-other"]);
@@ -196,11 +196,11 @@ fn down_leaves_the_container_of_another_cluster_alone() {
 fn status_says_by_which_container_and_whether_it_runs() {
     let context = Context::new();
     context.fake_docker();
-    FakeApi::installed(Some("http://127.0.0.1:14571")).serve(&context, "kind-dev");
+    context.serve(ApiServer::installed(Some("http://127.0.0.1:14571")), "kind-dev");
     cluster(&context);
     proxy(&context, "dev-control-plane", 14_571, true);
     let args = ["status", "--context", "kind-dev"];
-    let line = |outcome: &common::Outcome| {
+    let line = |outcome: &common::ProgramOutput| {
         let found = outcome.stdout.lines().find(|line| line.starts_with("host:"));
         found.expect("a line").to_owned()
     };
@@ -298,7 +298,7 @@ fn a_proxy_carries_connections_and_ends_at_once() {
 fn installed(context: &Context) -> TcpListener {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    FakeApi::installed(Some(&url)).serve(context, "kind-dev");
+    context.serve(ApiServer::installed(Some(&url)), "kind-dev");
     context.program("sh", "exec /bin/sh \"$@\"");
     listener
 }
@@ -339,7 +339,7 @@ fn where_nobody_listens_a_command_gets_a_port_of_its_own() {
         .strip_prefix("127.0.0.1:")
         .expect("an address");
     assert_ne!(other.parse(), Ok(port));
-    // Who connects is told why it leads nowhere: this API server has no Pod.
+    // The client gets the reason: this API server has no Pod.
     context.program(
         "ask",
         "exec /bin/bash -c 'exec 3<>/dev/tcp/127.0.0.1/${AWS_ENDPOINT_URL##*:}; cat <&3'",
@@ -356,7 +356,6 @@ fn where_nobody_listens_a_command_gets_a_port_of_its_own() {
 fn signals_are_passed_on_and_the_command_decides() {
     let context = Context::new();
     let _listener = installed(&context);
-    context.program("kill", "exec /bin/kill \"$@\"");
     // It ends by itself where no signal comes.
     let script = "trap 'echo got; exit 5' TERM; trap 'echo twice' INT; echo ready; \
         for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.5; done";

@@ -14,8 +14,9 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::api::{Asked, FakeApi};
-use common::{Context, Outcome, steady};
+use common::{Context, ProgramOutput, steady};
+use irsa_emu_test_support::api_server::{ApiServer, Request};
+use irsa_emu_test_support::http::{Reply, StatusCode};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -38,8 +39,8 @@ struct Cluster {
     port: u16,
 }
 
-/// How STS answers the exchange of this number.
-type Sts = fn(usize) -> (&'static str, String);
+/// How STS responds to the exchange of this number.
+type Sts = fn(usize) -> Reply;
 
 impl Cluster {
     fn new(sts: Sts) -> Self {
@@ -48,7 +49,7 @@ impl Cluster {
         let port = emulator.local_addr().expect("an address").port();
         let log = Log::default();
         let (noted, number) = (Arc::clone(&log), AtomicUsize::new(0));
-        FakeApi::installed(Some(&format!("http://127.0.0.1:{port}")))
+        let server = ApiServer::installed(Some(&format!("http://127.0.0.1:{port}")))
             .with(
                 "/apis/apps/v1/namespaces/irsa-emu/deployments/irsa-emu-webhook",
                 r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"irsa-emu-webhook"},
@@ -83,8 +84,8 @@ impl Cluster {
                          "env": {"AWS_KMS_ENDPOINT": "{emulator}"}}]}}]})
                 .to_string(),
             )
-            .answering(move |asked| answer(asked, sts, &noted, &number))
-            .serve(&context, "kind-dev");
+            .replying(move |request| reply(request, sts, &noted, &number));
+        context.serve(server, "kind-dev");
         for program in ["sh", "bash", "env", "sleep", "cat"] {
             context.program(program, &format!("exec /bin/{program} \"$@\""));
         }
@@ -96,7 +97,7 @@ impl Cluster {
         }
     }
 
-    fn run(&self, args: &[&str]) -> Outcome {
+    fn run(&self, args: &[&str]) -> ProgramOutput {
         self.context.run(args)
     }
 
@@ -114,22 +115,22 @@ fn account(name: &str, role: Option<&str>) -> Value {
         "metadata": {"namespace": "shop", "name": name, "annotations": annotations}})
 }
 
-fn answer(asked: &Asked<'_>, sts: Sts, log: &Log, number: &AtomicUsize) -> Option<(&'static str, String)> {
+fn reply(request: &Request<'_>, sts: Sts, log: &Log, number: &AtomicUsize) -> Option<Reply> {
     let note = |line: String| log.lock().expect("a lock").push(line);
-    if asked.method == "POST" && asked.path.ends_with("/token") {
-        let request: Value = serde_json::from_str(asked.body).expect("a TokenRequest");
-        note(format!("token for {}", request["spec"]["audiences"]));
+    if request.method == "POST" && request.path.ends_with("/token") {
+        let asked: Value = serde_json::from_str(request.body).expect("a TokenRequest");
+        note(format!("token for {}", asked["spec"]["audiences"]));
         let expires = now_and(600);
         let issued = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {},
             "spec": {"audiences": []}, "status": {"token": "hush-jwt", "expirationTimestamp": expires}});
-        return Some(("201 Created", issued.to_string()));
+        return Some((StatusCode::CREATED, issued.to_string()));
     }
-    if asked.path == STS {
-        let role = asked.body.split('&').find(|pair| pair.starts_with("RoleArn="));
+    if request.path == STS {
+        let role = request.body.split('&').find(|pair| pair.starts_with("RoleArn="));
         note(role.expect("a role").replace("%3A", ":").replace("%2F", "/"));
         return Some(sts(number.fetch_add(1, Ordering::SeqCst) + 1));
     }
-    if asked.path == "/apis/events.k8s.io/v1/namespaces/shop/events" {
+    if request.path == "/apis/events.k8s.io/v1/namespaces/shop/events" {
         let event = |note: &str| {
             json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "e"},
                 "reason": "AccessDenied", "note": note, "eventTime": now_and(0),
@@ -139,12 +140,12 @@ fn answer(asked: &Asked<'_>, sts: Sts, log: &Log, number: &AtomicUsize) -> Optio
         let items = [
             event(&format!("{OTHER}: of another role")),
             event(&format!(
-                "{ROLE}: its trust policy does not let it in: statement 1: StringEquals on sub does not match"
+                "{ROLE}: its trust policy does not allow it: statement 1: StringEquals on sub does not match"
             )),
         ];
         let list =
             json!({"apiVersion": "events.k8s.io/v1", "kind": "EventList", "metadata": {}, "items": items});
-        return Some(("200 OK", list.to_string()));
+        return Some((StatusCode::OK, list.to_string()));
     }
     None
 }
@@ -157,7 +158,7 @@ fn now_and(seconds: i64) -> String {
 }
 
 /// Credentials that are valid for so long.
-fn credentials(number: usize, seconds: i64) -> (&'static str, String) {
+fn credentials(number: usize, seconds: i64) -> Reply {
     let end = OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
     let body = format!(
         "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><AssumedRoleUser>\
@@ -167,19 +168,19 @@ fn credentials(number: usize, seconds: i64) -> (&'static str, String) {
 </AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>",
         end.format(&Rfc3339).expect("a time")
     );
-    ("200 OK", body)
+    (StatusCode::OK, body)
 }
 
-fn for_an_hour(number: usize) -> (&'static str, String) {
+fn for_an_hour(number: usize) -> Reply {
     credentials(number, 3600)
 }
 
-fn denied(_: usize) -> (&'static str, String) {
+fn denied(_: usize) -> Reply {
     let message = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
     let body = format!(
         "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{message}</Message></Error></ErrorResponse>"
     );
-    ("403 Forbidden", body)
+    (StatusCode::FORBIDDEN, body)
 }
 
 /// Asks for the credentials as an SDK does, and prints what comes.
@@ -400,7 +401,6 @@ fn signals_reach_the_command_and_no_process_shows_a_secret() {
         .context
         .command(&["exec", "--as", "shop/app", "--", "sh", "-c", script]);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
-    cluster.context.program("kill", "exec /bin/kill \"$@\"");
     let mut running = Running(command.spawn().expect("the program starts"));
     let mut lines = BufReader::new(running.0.stdout.take().expect("its stdout")).lines();
     let mut next = || lines.next().expect("a line").expect("text");
@@ -426,7 +426,7 @@ fn signals_reach_the_command_and_no_process_shows_a_secret() {
 fn a_front_that_is_not_there_is_reported_with_what_to_do() {
     let cluster = Cluster::new(|_| {
         let status = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"services \"irsa-emu-sts\" not found","reason":"NotFound","code":404}"#;
-        ("404 Not Found", status.to_owned())
+        (StatusCode::NOT_FOUND, status.to_owned())
     });
     let stderr = cluster.run(&["credentials", "shop/app"]).fails_with(1);
     insta::assert_snapshot!(steady(&stderr));

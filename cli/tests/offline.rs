@@ -241,10 +241,10 @@ fn a_role_of_a_recipe_among_the_documents_is_judged() {
         ];
         let out = context.run(&args);
         assert_eq!(out.code, Some(code), "{}{}", out.stdout, out.stderr);
-        let mend = out
+        let repairs = out
             .stderr
-            .contains("next: mend the trustPolicy of the role app in its Recipe");
-        assert_eq!(mend, code == 1, "{}", out.stderr);
+            .contains("next: fix the trustPolicy of the role app in its Recipe");
+        assert_eq!(repairs, code == 1, "{}", out.stderr);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The answer for programs: one envelope, whatever comes of the command.
+//! The output for programs: one envelope, whatever the result of the command.
 
 #![allow(
     clippy::expect_used,
@@ -7,12 +7,12 @@
 
 mod common;
 
-use common::{Context, Outcome, kubeconfig};
+use common::{Context, ProgramOutput, kubeconfig};
 use serde_json::{Value, json};
 
 const VALUES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/vault/values.yaml");
 
-fn envelope(outcome: &Outcome) -> Value {
+fn envelope(outcome: &ProgramOutput) -> Value {
     let value: Value = serde_json::from_str(&outcome.stdout).expect("one JSON object");
     let keys: Vec<&String> = value.as_object().expect("an object").keys().collect();
     let expected = ["command", "data", "error", "schemaVersion", "status", "warnings"];

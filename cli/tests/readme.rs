@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::Context;
-use common::api::FakeApi;
+use irsa_emu_test_support::api_server::ApiServer;
+use irsa_emu_test_support::http::StatusCode;
 
 /// The cluster of `irsa-emu up`.
 const OWN: &str = "kind-irsa-emu";
@@ -104,12 +105,13 @@ impl Machine {
                 let _ = stream.write_all(b"counted");
             }
         });
-        let own = FakeApi::installed(Some("http://127.0.0.1:9")).listen();
+        let own = ApiServer::installed(Some("http://127.0.0.1:9"));
+        let own = own.start().expect("a fake API server").address;
         context.write(
             "kubeconfig",
             &format!(
                 "apiVersion: v1\nkind: Config\ncurrent-context: production\n\
-                 clusters: [{{name: p, cluster: {{server: \"http://127.0.0.1:{port}\"}}}}, {{name: o, cluster: {{server: \"http://127.0.0.1:{own}\"}}}}]\n\
+                 clusters: [{{name: p, cluster: {{server: \"http://127.0.0.1:{port}\"}}}}, {{name: o, cluster: {{server: \"http://{own}\"}}}}]\n\
                  users: [{{name: u, user: {{}}}}]\n\
                  contexts: [{{name: production, context: {{cluster: p, user: u}}}}, {{name: {OWN}, context: {{cluster: o, user: u}}}}]\n"
             ),
@@ -341,7 +343,7 @@ fn prints_unsafe_call(line: &str) -> bool {
 fn no_program_prints_a_call_that_names_no_cluster() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut wrong = Vec::new();
-    for folder in ["cli/src", "core/src", "sidecar/src", "webhook/src"] {
+    for folder in ["cli/src", "crates", "sidecar/src", "webhook/src"] {
         for (path, text) in sources(&root.join(folder)) {
             let lines = text.lines().filter(|line| prints_unsafe_call(line));
             wrong.extend(lines.map(|line| format!("{}: {}", path.display(), line.trim())));
@@ -369,12 +371,11 @@ fn no_program_prints_a_call_that_names_no_cluster() {
 #[test]
 fn a_recipe_ends_with_the_next_command_which_names_its_cluster() {
     let context = Context::new();
-    FakeApi::installed(None)
-        .answering(|asked| {
-            let is_recipe = asked.path.starts_with("/apis/irsa-emu.dev/v1alpha1/recipes/");
-            (asked.method == "PATCH" && is_recipe).then(|| ("201 Created", asked.body.to_owned()))
-        })
-        .serve(&context, "kind-irsa-emu");
+    let server = ApiServer::installed(None).replying(|request| {
+        let is_recipe = request.path.starts_with("/apis/irsa-emu.dev/v1alpha1/recipes/");
+        (request.method == "PATCH" && is_recipe).then(|| (StatusCode::CREATED, request.body.to_owned()))
+    });
+    context.serve(server, "kind-irsa-emu");
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/vault/values.yaml");
     fs::copy(example, context.path("vault-values.yaml")).expect("a file");
     let args = [

@@ -11,9 +11,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use assert_cmd::Command;
-
 use common::Context;
-use common::api::FakeApi;
+use irsa_emu_test_support::api_server::ApiServer;
+use irsa_emu_test_support::http::StatusCode;
 
 const VALUES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/vault/values.yaml");
 
@@ -222,7 +222,7 @@ fn set_beats_values_that_cannot_be_read() {
         );
         assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
     }
-    // A file that is no text, too; one that is not there is a mistake whatever is set.
+    // A file that is not text, too; one that is not there is a mistake whatever is set.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("utf16.yaml");
     std::fs::write(&path, b"\xff\xfes\0e\0").unwrap();
@@ -371,20 +371,19 @@ fn what_another_app_has_is_taken_only_with_replace() {
     let context = Context::new();
     let written = Arc::<Mutex<Vec<String>>>::default();
     let seen = Arc::clone(&written);
-    FakeApi::installed(None)
-        .answering(move |asked| {
-            let path = asked.path.strip_prefix("/apis/irsa-emu.dev/v1alpha1/recipes")?;
-            if asked.method == "GET" {
-                let list = format!(
-                    r#"{{"apiVersion":"irsa-emu.dev/v1alpha1","kind":"RecipeList","metadata":{{}},"items":[{OTHER}]}}"#
-                );
-                return path.is_empty().then_some(("200 OK", list));
-            }
-            seen.lock().unwrap().push(format!("{} {path}", asked.method));
-            let body = if asked.method == "DELETE" { OTHER } else { asked.body };
-            Some(("200 OK", body.to_owned()))
-        })
-        .serve(&context, "kind-irsa-emu");
+    let server = ApiServer::installed(None).replying(move |request| {
+        let path = request.path.strip_prefix("/apis/irsa-emu.dev/v1alpha1/recipes")?;
+        if request.method == "GET" {
+            let list = format!(
+                r#"{{"apiVersion":"irsa-emu.dev/v1alpha1","kind":"RecipeList","metadata":{{}},"items":[{OTHER}]}}"#
+            );
+            return path.is_empty().then_some((StatusCode::OK, list));
+        }
+        seen.lock().unwrap().push(format!("{} {path}", request.method));
+        let body = if request.method == "DELETE" { OTHER } else { request.body };
+        Some((StatusCode::OK, body.to_owned()))
+    });
+    context.serve(server, "kind-irsa-emu");
     let args = ["recipe", "vault-awskms", "--values", VALUES, "--no-wait"];
     let refused = context.run(&args);
     assert_eq!(refused.code, Some(3), "{}", refused.stderr);

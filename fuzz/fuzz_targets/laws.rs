@@ -1,28 +1,28 @@
 //! What holds for the plan of any Pod, sensible or not.
 
-use irsa_emu_core::plan::{Outcome, PlanInput, plan_patch};
+use irsa_emu_core::plan::{PlanOutcome, PlanInput, plan_patch};
 use irsa_emu_core::pod_view::PodView;
 use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::Value;
 
 /// Plans for the Pod, which is read from `pod`, and checks every law; returns what was planned.
-pub(crate) fn checked_plan(pod: &Value, input: &PlanInput<'_>) -> Outcome {
+pub(crate) fn checked_plan(pod: &Value, input: &PlanInput<'_>) -> PlanOutcome {
     let outcome = plan_patch(input);
-    if let Outcome::Patched { patch, .. } = &outcome {
+    if let PlanOutcome::Patched { patch, .. } = &outcome {
         let operations = read(patch.as_bytes());
         assert_eq!(operations.0.len(), patch.operations());
         let once = grown(pod, &operations);
         let view = PodView::of(&once).expect("a patched Pod can be read");
         let again = plan_patch(&PlanInput { pod: &view, ..*input });
         assert!(
-            !matches!(again, Outcome::Patched { .. }),
+            !matches!(again, PlanOutcome::Patched { .. }),
             "a second plan patches again\npod: {pod}\nonce: {once}\nagain: {again:?}"
         );
     }
     outcome
 }
 
-/// What cannot be read from a document cannot be read from its text; and a place is told, which holds of the document
+/// What cannot be read from a document cannot be read from its text; and a place is reported, which holds of the document
 /// the names of known fields only.
 pub(crate) fn checked_view(pod: &Value) -> Option<PodView<'_>> {
     let text = pod.to_string();

@@ -6,6 +6,7 @@ mod mutate;
 
 use std::collections::BTreeMap;
 
+use irsa_emu_core::choice::Choice;
 use irsa_emu_core::grant::{Compose, GrantDefaults, GrantTables, PodIdentities, RoleMap, grant_for};
 use irsa_emu_core::plan::{InjectConfig, PlanInput};
 use irsa_emu_core::rules::{Delivery, RuleEffect};

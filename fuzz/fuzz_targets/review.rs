@@ -1,4 +1,4 @@
-//! Any bytes as the body of a request: there is an answer, it answers this review, and its patch fits the object.
+//! Any bytes as the body of a request: there is a response, it is for this review, and its patch fits the object.
 #![no_main]
 
 mod laws;
@@ -10,7 +10,7 @@ mod review;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use irsa_emu_core::grant::{Grant, Identity};
-use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, plan_patch};
+use irsa_emu_core::plan::{InjectConfig, PlanOutcome, PlanInput, plan_patch};
 use irsa_emu_core::pod_view::PodView;
 use irsa_emu_core::rules::{Delivery, effect_of};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
@@ -32,12 +32,12 @@ fuzz_target!(|data: &[u8]| {
     let object = sent.as_ref().map(|sent: &Value| &sent["request"]["object"]);
     let outcome = match &request.pod {
         Ok(pod) => plan(&request, pod, object),
-        Err(problem) => Outcome::Malformed(problem.clone()),
+        Err(problem) => PlanOutcome::Malformed(problem.clone()),
     };
 
     let answer = on_the_wire(review.answer(&request, &outcome, false));
     assert_eq!(answer["response"]["uid"], &*request.uid);
-    if let Outcome::Malformed(problem) = &outcome {
+    if let PlanOutcome::Malformed(problem) = &outcome {
         assert_eq!(answer["response"]["allowed"], false);
         assert_eq!(answer["response"]["status"]["message"], problem.as_str());
         return;
@@ -53,14 +53,14 @@ fuzz_target!(|data: &[u8]| {
         .get("patch")
         .map(|patch| STANDARD.decode(text(patch)).expect("base64"));
     match (&outcome, patch) {
-        (Outcome::Patched { patch, .. }, Some(answered)) => assert_eq!(patch.as_bytes(), answered),
-        (outcome, None) => assert!(!matches!(outcome, Outcome::Patched { .. })),
+        (PlanOutcome::Patched { patch, .. }, Some(answered)) => assert_eq!(patch.as_bytes(), answered),
+        (outcome, None) => assert!(!matches!(outcome, PlanOutcome::Patched { .. })),
         (outcome, Some(_)) => panic!("{outcome:?} has no patch"),
     }
 });
 
 /// Plans as the server does. `object` is the document that the Pod was read from, where it can be had.
-fn plan(request: &Request<'_>, pod: &PodView<'_>, object: Option<&Value>) -> Outcome {
+fn plan(request: &Request<'_>, pod: &PodView<'_>, object: Option<&Value>) -> PlanOutcome {
     let (namespace, name) = (request.namespace(), pod.service_account());
     // The server reads these too.
     let _ = (pod.name(), request.dry_run);

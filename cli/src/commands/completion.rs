@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap_complete::Shell;
+use irsa_emu_cluster::failure::ExitStatus;
 
 use crate::app::App;
-use crate::command_line;
-use crate::error::{Attempt, CliError, ExitStatus};
+use crate::error::{Attempt, CliError};
 
 /// Options of `irsa-emu completion`.
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ pub struct CompletionArgs {
 pub fn run(args: &CompletionArgs, app: &App) -> ExitStatus {
     let CompletionArgs { shell } = args;
     let mut script = Vec::new();
-    clap_complete::generate(*shell, &mut command_line::command(), "irsa-emu", &mut script);
+    clap_complete::generate(*shell, &mut app.parser.clone(), "irsa-emu", &mut script);
     app.printer.data(String::from_utf8_lossy(&script).trim_end());
     ExitStatus::Ok
 }
@@ -37,8 +37,8 @@ pub struct ManArgs {
 /// Writes the manual pages.
 pub fn man(args: ManArgs, app: &App) -> Result<ExitStatus, CliError> {
     let ManArgs { folder } = args;
-    // The pages that are made in between would say the same as `--help`.
-    let command = command_line::command().disable_help_subcommand(true);
+    // The pages that are made in between would be the same as `--help`.
+    let command = app.parser.clone().disable_help_subcommand(true);
     if let Some(folder) = folder {
         let attempted = || format!("writing manual pages into {}", folder.display());
         std::fs::create_dir_all(&folder).attempting(attempted)?;

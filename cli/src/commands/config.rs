@@ -1,15 +1,16 @@
 //! `irsa-emu config`: what the configuration files, variables and defaults come to.
 
 use clap::{ArgMatches, Args, Subcommand};
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_core::emulator;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::app::App;
-use crate::command_line;
 use crate::config::{KEYS, Key, Origin, Shape, json_schema};
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::LICENCES;
-use crate::output::OutputArgs;
+use crate::console::output::OutputArgs;
+use crate::error::{Attempt, CliError};
+use crate::variables::{as_if, variable_for};
 
 /// Options of `irsa-emu config`.
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ pub struct ConfigArgs {
 enum ConfigVerb {
     /// Print every setting as it would be used, in the form of the file
     View {
-        /// Say where each setting comes from
+        /// Print where each setting comes from
         #[arg(long)]
         show_origin: bool,
         #[command(flatten)]
@@ -40,7 +41,7 @@ struct Shown {
     origin: String,
 }
 
-/// Prints the settings, or what a file may say.
+/// Prints the settings, or the schema of a file.
 pub fn run(args: &ConfigArgs, app: &App) -> Result<ExitStatus, CliError> {
     let ConfigArgs { verb } = args;
     match verb {
@@ -91,13 +92,13 @@ fn settings(app: &App) -> Result<Vec<Shown>, CliError> {
     let mut shown = Vec::new();
     for key in KEYS {
         let of_verb = match key.verb() {
-            Some(verb) => Some(command_line::as_if(verb, &app.config).map_err(unreadable)?),
+            Some(verb) => Some(as_if(&app.parser, verb, &app.config).map_err(unreadable)?),
             None => None,
         };
         let matches = of_verb.as_ref().unwrap_or(&app.matches);
         let origin = app
             .config
-            .origin(key, matches, command_line::variable_for(key).as_deref());
+            .origin(key, matches, variable_for(&app.parser, key).as_deref());
         shown.push(Shown {
             key: key.path,
             value: value(key, matches, &origin),
@@ -145,7 +146,11 @@ fn value(key: &Key, matches: &ArgMatches, origin: &Origin) -> Value {
 /// A variable by its name. What must not be among them is refused by those who use it, and not shown by us.
 fn shown_variable(word: &str) -> (String, Value) {
     let (name, value) = word.split_once('=').unwrap_or((word, ""));
-    let value = if LICENCES.contains(&name) { "***" } else { value };
+    let value = if emulator::DEFAULT.licence.is_held_by(name) {
+        "***"
+    } else {
+        value
+    };
     (name.to_owned(), value.into())
 }
 

@@ -1,15 +1,16 @@
 //! `irsa-emu credentials`: credentials of a ServiceAccount's role, for AWS tools of this machine.
 
 use clap::{Args, ValueEnum};
+use irsa_emu_cluster::failure::ExitStatus;
 use irsa_emu_core::role_arn::RoleArn;
+use irsa_emu_core::shell::shell_quoted;
+use irsa_emu_install::sts::Session;
 use serde_json::{Value, json};
 
 use super::identity;
 use crate::app::App;
-use crate::error::{CliError, ExitStatus};
-use crate::identity::AccountName;
-use crate::recipe::wiring::shell_quoted;
-use crate::sts::Session;
+use crate::error::CliError;
+use crate::identity::account::AccountName;
 
 /// Options of `irsa-emu credentials`.
 #[derive(Debug, Args)]
@@ -21,16 +22,16 @@ pub struct CredentialsArgs {
     /// ServiceAccount whose Pods have the identity
     #[arg(value_name = "NAMESPACE/SERVICEACCOUNT", value_parser = AccountName::parse)]
     account: AccountName,
-    /// Role to assume in place of the one that Pods get
+    /// Role to assume instead of the one that Pods get
     #[arg(long, value_name = "ARN", value_parser = identity::role)]
     role: Option<RoleArn>,
-    /// How they are printed
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "process")]
-    output: Format,
+    output: CredentialsFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum CredentialsFormat {
     /// The JSON object that AWS tools read from a `credential_process`
     Process,
     /// Variables, for `eval "$(irsa-emu credentials shop/app -o shell)"`
@@ -48,14 +49,14 @@ pub async fn run(args: CredentialsArgs, app: &App) -> Result<ExitStatus, CliErro
         role,
         output,
     } = args;
-    let cluster = app.connect().await?;
+    let cluster = app.session.connect().await?;
     let found = identity::find(&account, role.as_ref(), &cluster, app).await?;
     let session = found.session(&identity::session_name()).await;
     let session = session.map_err(|error| identity::failed(&account, error, &cluster, app))?;
     match output {
-        Format::Process => app.printer.data(&process(&session).to_string()),
-        Format::Shell => app.printer.data(&shell(&session)),
-        Format::Json | Format::Yaml => app.output.put(&json!({
+        CredentialsFormat::Process => app.printer.data(&process(&session).to_string()),
+        CredentialsFormat::Shell => app.printer.data(&shell(&session)),
+        CredentialsFormat::Json | CredentialsFormat::Yaml => app.output.put(&json!({
             "serviceAccount": account.to_string(), "role": found.role, "region": found.region,
             "assumedRoleArn": session.arn, "credentials": process(&session),
         }))?,

@@ -4,22 +4,26 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
+use irsa_emu_cluster::docker::Docker;
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::kubernetes::connect::{Cluster, require_safe};
+use irsa_emu_cluster::local;
+use irsa_emu_cluster::local::family::Family;
+use irsa_emu_cluster::local::nodes::Node;
+use irsa_emu_cluster::local::ownership;
+use irsa_emu_cluster::local::provider::ClusterProvider;
+use irsa_emu_cluster::local::proxies::Proxies;
+use irsa_emu_cluster::progress::seconds;
+use irsa_emu_doctor::injected::Which;
+use irsa_emu_install::removal::{self, Owned, RemovalError};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::args;
-use crate::cluster::provider::{self, Provider};
-use crate::cluster::proxies::Proxies;
-use crate::cluster::target::{Cluster, require_safe};
-use crate::cluster::{Family, ownership};
 use crate::commands::restart_injected;
-use crate::docker::{Docker, Node};
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::removal::{self, Owned, RemovalError};
-use crate::output::OutputArgs;
-use crate::progress::seconds;
-use crate::workload::injected::Which;
+use crate::console::output::OutputArgs;
+use crate::error::{Attempt, CliError};
+use crate::options::words;
 
 /// How long an API server that may be dead already is asked.
 const LAST_WORD: Duration = Duration::from_secs(5);
@@ -31,17 +35,17 @@ pub struct DownArgs {
     /// Only list what would be removed
     #[arg(long)]
     dry_run: bool,
-    /// Keep the cluster that `up` made, and only empty it
+    /// Keep the cluster that `up` created, and remove only the install
     #[arg(long)]
     keep_cluster: bool,
-    /// Delete the kind or k3d cluster also if `up` did not make it
+    /// Delete the kind or k3d cluster even if `up` did not create it
     #[arg(long, conflicts_with = "keep_cluster")]
     delete_cluster: bool,
-    /// Replace the Pods of a cluster that stays, so that they lose what the webhook gave them
+    /// If the cluster stays, replace its injected Pods, so that they lose the injected settings
     #[arg(long)]
     restart_injected: bool,
     /// How long it may take, such as 90s or 5m
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = args::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = words::duration)]
     timeout: Duration,
     #[command(flatten)]
     output: OutputArgs,
@@ -57,7 +61,7 @@ struct Removal {
 }
 
 impl Removal {
-    /// Gives the answer: with --dry-run what would be removed is data, else `told` says it all.
+    /// Prints the result: with --dry-run what would be removed is data, else `told` is all that is printed.
     fn answer(self, app: &App, told: &str) -> Result<ExitStatus, CliError> {
         app.answer(&self, |printer| {
             for thing in self.removed.iter().filter(|_| self.dry_run) {
@@ -76,11 +80,11 @@ pub async fn run(args: DownArgs, app: &App) -> Result<ExitStatus, CliError> {
     let result = tokio::select! {
         result = remove(&args, app) => result,
         signal = app.signals.received() => {
-            let error = CliError::interrupted("removing", signal);
-            Err(error.next(app.command("down")))
+            let error = signal.interrupted("removing");
+            Err(error.next(app.session.command("down")))
         }
     };
-    result.map_err(|error| error.or_next(|| app.command("doctor")))
+    result.map_err(|error| error.or_next(|| app.session.command("doctor")))
 }
 
 async fn remove(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
@@ -89,9 +93,18 @@ async fn remove(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
     let whole = whole_cluster(args, app).await?;
     let context = match &whole {
         Some(cluster) => Some(cluster.provider.context().to_owned()),
-        None => app.context_name().ok().or_else(|| app.context.clone()),
+        None => app
+            .session
+            .context_name()
+            .ok()
+            .or_else(|| app.session.context.clone()),
     };
-    let proxies = Proxies::leaving(app.runner.as_ref(), &app.instance, context.as_deref()).await;
+    let proxies = Proxies::leaving(
+        app.session.runner.as_ref(),
+        &app.session.instance,
+        context.as_deref(),
+    )
+    .await;
     let proxies =
         proxies.map_err(|error| CliError::hinted("looking for the containers of irsa-emu", error))?;
     match whole {
@@ -102,7 +115,7 @@ async fn remove(args: &DownArgs, app: &App) -> Result<ExitStatus, CliError> {
 
 /// A cluster of containers that goes as a whole.
 struct Whole<'a> {
-    provider: Box<dyn Provider + 'a>,
+    provider: Box<dyn ClusterProvider + 'a>,
     family: Family,
     name: String,
     docker: Docker,
@@ -112,29 +125,34 @@ struct Whole<'a> {
 
 /// The cluster that is to go as a whole; `None` where only what is in it goes.
 async fn whole_cluster<'a>(args: &DownArgs, app: &'a App) -> Result<Option<Whole<'a>>, CliError> {
-    if args.keep_cluster || (app.context.is_some() && !args.delete_cluster) {
+    if args.keep_cluster || (app.session.context.is_some() && !args.delete_cluster) {
         return Ok(None);
     }
-    let candidates = match &app.context {
-        None => Family::ALL.map(|family| (family, app.instance.clone())).to_vec(),
+    let candidates = match &app.session.context {
+        None => Family::ALL
+            .map(|family| (family, app.session.instance.clone()))
+            .to_vec(),
         Some(context) => {
-            require_safe(context, &app.allowed_contexts)?;
+            require_safe(context, &app.session.allowed_contexts)?;
             let named = Family::of_context(context).map(|(family, name)| (family, name.to_owned()));
             named.into_iter().collect()
         }
     };
-    let kubeconfigs = app.kubeconfigs();
+    let kubeconfigs = app.session.kubeconfigs();
     let know = |context: &str| {
         kubeconfigs
             .know(context)
             .attempting(|| "reading the kubeconfig".to_owned())
     };
-    let docker = match Docker::connect(app.runner.as_ref()).await {
+    let docker = match Docker::connect(app.session.runner.as_ref()).await {
         Ok(docker) => docker,
         // Without Docker there may still be an install in a cluster that is elsewhere.
         Err(error) => {
-            let own = Family::ALL.map(|family| family.context(&app.instance));
-            let elsewhere = app.context_name().is_ok_and(|context| !own.contains(&context));
+            let own = Family::ALL.map(|family| family.context(&app.session.instance));
+            let elsewhere = app
+                .session
+                .context_name()
+                .is_ok_and(|context| !own.contains(&context));
             return if elsewhere {
                 Ok(None)
             } else {
@@ -152,17 +170,22 @@ async fn whole_cluster<'a>(args: &DownArgs, app: &'a App) -> Result<Option<Whole
         }
         let ours = nodes.is_empty()
             || app.state().is_begun()
-            || ownership::made_by_up(&kubeconfigs, &context, &app.instance, &nodes).await;
+            || ownership::made_by_up(&kubeconfigs, &context, &app.session.instance, &nodes).await;
         if !ours && !args.delete_cluster {
             app.progress.note(&format!(
-                "irsa-emu did not make the {} cluster {name}, so it stays; to delete it, too: {} --delete-cluster",
+                "irsa-emu did not create the {} cluster {name}, so it stays; to delete it, too: {} --delete-cluster",
                 family.program(),
-                app.command("down")
+                app.session.command("down")
             ));
             return Ok(None);
         }
         return Ok(Some(Whole {
-            provider: provider::own(family, &name, app.runner.as_ref(), app.kubeconfig.as_deref()),
+            provider: local::own(
+                family,
+                &name,
+                app.session.runner.as_ref(),
+                app.session.kubeconfig.as_deref(),
+            ),
             family,
             name,
             docker,
@@ -194,11 +217,13 @@ impl Whole<'_> {
         app.progress.step(&attempted);
         // On the network of the cluster nothing may be left, or k3d does not remove it.
         take_away(proxies).await?;
-        let before = app.kubeconfigs().remember_current();
+        let before = app.session.kubeconfigs().remember_current();
         let deleted = tokio::time::timeout(args.timeout, self.provider.delete()).await;
         let Ok(deleted) = deleted else {
             let why = format!("it was not done within {}", seconds(args.timeout));
-            return Err(CliError::because(ExitStatus::Timeout, attempted, why).next(app.command("down")));
+            return Err(
+                CliError::because(ExitStatus::Timeout, attempted, why).next(app.session.command("down"))
+            );
         };
         deleted.map_err(|error| CliError::hinted(attempted.clone(), error))?;
         let left = self.left_behind(app, &volumes).await?;
@@ -243,10 +268,10 @@ impl Whole<'_> {
     /// Takes the webhook's registration out first, so that nothing of ours can hold up the end of the cluster.
     async fn unregister(&self, app: &App) {
         let unregistered = tokio::time::timeout(LAST_WORD, async {
-            let cluster = Cluster::connect(&app.kubeconfigs(), self.provider.context())
+            let cluster = Cluster::connect(&app.session.kubeconfigs(), self.provider.context())
                 .await
                 .ok()?;
-            for registration in removal::registrations(&cluster.client, &app.instance)
+            for registration in removal::registrations(&cluster.client, &app.session.instance)
                 .await
                 .ok()?
             {
@@ -256,20 +281,20 @@ impl Whole<'_> {
         });
         if !matches!(unregistered.await, Ok(Some(()))) {
             app.progress
-                .note("the API server does not answer; the cluster is removed without asking it");
+                .note("the API server does not respond; the cluster is removed without it");
         }
     }
 
     async fn left_behind(&self, app: &App, volumes: &BTreeSet<String>) -> Result<Vec<String>, CliError> {
         let nodes = self.docker.nodes(self.family, &self.name).await;
-        let nodes = nodes.map_err(|error| CliError::hinted("looking whether the cluster is gone", error))?;
+        let nodes = nodes.map_err(|error| CliError::hinted("checking that the cluster is gone", error))?;
         let mut left: Vec<String> = nodes
             .into_iter()
             .map(|node| format!("container {}", node.name))
             .collect();
         let volumes = self.docker.volumes_left(volumes).await;
         left.extend(volumes.into_iter().map(|volume| format!("volume {volume}")));
-        let known = app.kubeconfigs().know(self.provider.context());
+        let known = app.session.kubeconfigs().know(self.provider.context());
         if known.attempting(|| "reading the kubeconfig".to_owned())? {
             left.push(format!("kubeconfig entry {}", self.provider.context()));
         }
@@ -284,19 +309,19 @@ async fn objects(args: &DownArgs, app: &App, proxies: &Proxies) -> Result<ExitSt
         dry_run: args.dry_run,
         removed,
     };
-    if proxies.are_all_that_is_left() || (app.context.is_none() && !has_cluster(app)?) {
+    if proxies.are_all_that_is_left() || (app.session.context.is_none() && !has_cluster(app)?) {
         return without_cluster(args, app, proxies).await;
     }
-    let cluster = app.connect().await?;
+    let cluster = app.session.connect().await?;
     let Cluster { client, context, .. } = &cluster;
     let attempted = || format!("removing irsa-emu from the cluster of context `{context}`");
-    let all = removal::everything(client, &app.instance)
+    let all = removal::everything(client, &app.session.instance)
         .await
         .attempting(attempted)?;
     if all.is_empty() && proxies.is_empty() {
         let told = format!(
-            "nothing to remove: the cluster of context `{context}` has nothing of irsa-emu `{}`",
-            app.instance
+            "nothing to remove: the cluster of context `{context}` has no objects of irsa-emu `{}`",
+            app.session.instance
         );
         return removal(context.clone(), Vec::new()).answer(app, &told);
     }
@@ -314,12 +339,12 @@ async fn objects(args: &DownArgs, app: &App, proxies: &Proxies) -> Result<ExitSt
     }
     app.progress.step(&format!("removing irsa-emu from {context}"));
     let deadline = Instant::now() + args.timeout;
-    match removal::remove(client, &app.instance, deadline, app.progress.as_ref()).await {
+    match removal::remove(client, &app.session.instance, deadline, app.progress.as_ref()).await {
         Ok(gone) => {
             take_away(proxies).await?;
             app.progress
                 .done(&format!("{} objects are gone; the cluster stays", gone.len()));
-            let minded = mind_injected(args, &cluster, app).await;
+            let minded = warn_about_injected(args, &cluster, app).await;
             let answered = removal(context.clone(), [gone, proxies.titles()].concat()).answer(app, "");
             minded.and(answered)
         }
@@ -327,14 +352,14 @@ async fn objects(args: &DownArgs, app: &App, proxies: &Proxies) -> Result<ExitSt
             let attempted = format!("{} within {}", attempted(), seconds(args.timeout));
             Err(CliError::new(ExitStatus::Timeout, attempted, error)
                 .code(Code::LeftBehind)
-                .next(app.command("down")))
+                .next(app.session.command("down")))
         }
         Err(error) => Err(CliError::failed(attempted(), error)),
     }
 }
 
-/// Replaces the Pods that still have what the webhook gave them, or says which these are.
-async fn mind_injected(args: &DownArgs, cluster: &Cluster, app: &App) -> Result<(), CliError> {
+/// Replaces the Pods that still have injected settings, or prints which these are.
+async fn warn_about_injected(args: &DownArgs, cluster: &Cluster, app: &App) -> Result<(), CliError> {
     let looked = restart_injected::look(cluster, &[], Which::Outdated).await;
     if args.restart_injected {
         let plan = looked?;
@@ -342,13 +367,13 @@ async fn mind_injected(args: &DownArgs, cluster: &Cluster, app: &App) -> Result<
         // Many an app never gets ready without AWS.
         return restart_injected::carry_out(&plan, cluster, app, None).await;
     }
-    // All that was asked for is done; who may not list Pods is not told of them.
+    // All that was asked for is done; who may not list Pods gets no message about them.
     let Ok(plan) = looked else { return Ok(()) };
     let pods = plan.workloads.values().map(Vec::len).sum::<usize>() + plan.left.len();
     if pods > 0 {
         app.progress.warn(&format!(
-            "{pods} Pod(s) still have what the webhook gave them, which leads nowhere now\n  next: {}",
-            app.command("restart-injected")
+            "{pods} running Pod(s) keep the injected settings, which no longer work\n  next: {}",
+            app.session.command("restart-injected")
         ));
     }
     Ok(())
@@ -368,13 +393,13 @@ async fn without_cluster(args: &DownArgs, app: &App, proxies: &Proxies) -> Resul
         app.progress.done("the cluster was gone before");
     }
     let told = if removed.is_empty() {
-        format!("nothing to remove: there is no cluster {}", app.instance)
+        format!("nothing to remove: there is no cluster {}", app.session.instance)
     } else {
         String::new()
     };
-    let context = app.context.clone();
+    let context = app.session.context.clone();
     Removal {
-        context: context.unwrap_or_else(|| Family::Kind.context(&app.instance)),
+        context: context.unwrap_or_else(|| Family::Kind.context(&app.session.instance)),
         dry_run: args.dry_run,
         removed,
     }
@@ -383,7 +408,7 @@ async fn without_cluster(args: &DownArgs, app: &App, proxies: &Proxies) -> Resul
 
 /// Whether there is any cluster that could have the install.
 fn has_cluster(app: &App) -> Result<bool, CliError> {
-    let read = app.kubeconfigs().read();
+    let read = app.session.kubeconfigs().read();
     read.map_err(|error| CliError::new(ExitStatus::Usage, "choosing the cluster", error))?;
-    Ok(app.context_name().is_ok())
+    Ok(app.session.context_name().is_ok())
 }

@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use clap::Args;
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_cluster::kubernetes::connect::Cluster;
 use irsa_emu_core::role_arn::RoleArn;
+use irsa_emu_install::sts::Session;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
 use super::port_forward::once;
 use super::{env, identity};
 use crate::app::App;
-use crate::cluster::target::Cluster;
-use crate::error::{Attempt, CliError, ExitStatus};
+use crate::error::{Attempt, CliError};
 use crate::foreground;
+use crate::identity::account::AccountName;
 use crate::identity::child::{self, Environment, Source};
 use crate::identity::endpoint::Endpoint;
 use crate::identity::renewal::Fresh;
-use crate::identity::{AccountName, Identity, IdentityError};
-use crate::sts::Session;
+use crate::identity::{Identity, IdentityError};
 
 /// Options of `irsa-emu exec`.
 #[derive(Debug, Args)]
@@ -29,7 +31,7 @@ pub struct ExecArgs {
     /// ServiceAccount whose Pods have the identity
     #[arg(long = "as", value_name = "NAMESPACE/SERVICEACCOUNT", value_parser = AccountName::parse)]
     account: AccountName,
-    /// Role to assume in place of the one that Pods get
+    /// Role to assume instead of the one that Pods get
     #[arg(long, value_name = "ARN", value_parser = identity::role)]
     role: Option<RoleArn>,
     /// The command
@@ -64,7 +66,7 @@ pub async fn run(args: ExecArgs, app: &App) -> Result<ExitStatus, CliError> {
     };
     let prepared = tokio::select! {
         prepared = prepare(&account, role.as_ref(), app) => prepared?,
-        signal = app.signals.received() => return Err(CliError::interrupted("waiting", signal)),
+        signal = app.signals.received() => return Err(signal.interrupted("waiting")),
     };
     let Prepared {
         cluster,
@@ -98,15 +100,15 @@ pub async fn run(args: ExecArgs, app: &App) -> Result<ExitStatus, CliError> {
 }
 
 async fn prepare(account: &AccountName, role: Option<&RoleArn>, app: &App) -> Result<Prepared, CliError> {
-    let (cluster, recorded) = env::installed(app).await?;
+    let (cluster, recorded) = env::known::installed(app).await?;
     let identity = identity::find(account, role, &cluster, app).await?;
     let session = identity.session(&identity::session_name()).await;
     let session = session.map_err(|error| identity::failed(account, error, &cluster, app))?;
     let (emulator, listener) = if recorded.real_aws {
         (None, None)
     } else {
-        let known = env::endpoint_of(&recorded, &cluster, app).await;
-        let (url, listener) = env::exec::way(known.as_deref()).await?;
+        let known = env::known::endpoint_of(&recorded, &cluster, app).await;
+        let (url, listener) = env::exec::endpoint(known.as_deref()).await?;
         (Some(url), listener)
     };
     let attempted = || "opening a port of 127.0.0.1 for credentials".to_owned();

@@ -1,26 +1,32 @@
-//! `irsa-emu explain`: says why a Pod has its AWS identity, or has none.
+//! `irsa-emu explain`: explains why a Pod has its AWS identity, or has none.
 
 use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches};
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::kubernetes::connect::Cluster;
+use irsa_emu_cluster::kubernetes::kinds::SubjectKind;
+use irsa_emu_cluster::kubernetes::objects;
+use irsa_emu_core::kubectl::kubectl;
+use irsa_emu_core::plain::plain;
+use irsa_emu_doctor::checks::surroundings::Surroundings;
+use irsa_emu_doctor::checks::surroundings::scope::Scope;
+use irsa_emu_doctor::explain::subject::{self, Subject};
+use irsa_emu_doctor::explain::world::World;
+use irsa_emu_doctor::explain::{Credentials, Explanation, PodLine, gather, judge, live, render, templates};
+use irsa_emu_install::settings::Settings;
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::app::App;
-use crate::checks::{Scope, Surroundings};
-use crate::cluster::target::Cluster;
-use crate::command_line;
 use crate::commands::recipe::steps;
+use crate::console::output::OutputArgs;
+use crate::documents::learn::learn_all;
 use crate::documents::{self, Document, File};
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::explain::subject::{self, Kind, Subject};
-use crate::explain::world::World;
-use crate::explain::{Credentials, Explanation, PodLine, gather, judge, live, render, templates};
-use crate::kubectl::kubectl;
-use crate::manifests::{EmulatorArgs, InstallArgs, References, Settings};
-use crate::output::OutputArgs;
-use crate::printer::plain;
+use crate::error::{Attempt, CliError};
+use crate::options::install::InstallArgs;
+use crate::variables::as_if;
 
 /// Options of `irsa-emu explain`.
 #[derive(Debug, Args)]
@@ -29,7 +35,7 @@ use crate::printer::plain;
   irsa-emu explain serviceaccount/vault -n vault
   helm template vault hashicorp/vault -n vault -f values.yaml | irsa-emu explain -n vault -f -")]
 pub struct ExplainArgs {
-    /// What is explained: pod NAME, serviceaccount NAME or a workload, as KIND NAME or KIND/NAME
+    /// What to explain: pod NAME, serviceaccount NAME or a workload, as KIND NAME or KIND/NAME
     #[arg(
         value_name = "KIND NAME",
         required_unless_present = "files",
@@ -39,10 +45,10 @@ pub struct ExplainArgs {
     /// Explain the Pods, ServiceAccounts and workloads of this file; `-` is stdin
     #[arg(short, long = "filename", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Namespace of what names none
+    /// Namespace of objects that name none
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// Ask no cluster: what counts are the documents, and the settings that `up` would have
+    /// Use no cluster, only the documents and the settings that `up` would use
     #[arg(long, conflicts_with = "what")]
     offline: bool,
     #[command(flatten)]
@@ -81,7 +87,7 @@ fn check(text: &str) -> Result<Check, String> {
     }
 }
 
-/// The answer for programs.
+/// The output for programs.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
@@ -107,7 +113,7 @@ struct NotLookedInto {
 /// What a user names by kind and name.
 enum Named {
     Account(String),
-    Object(&'static Kind, String),
+    Object(&'static SubjectKind, String),
 }
 
 /// Explains. Fails only where it could not ask, or with `--check`.
@@ -147,7 +153,10 @@ pub async fn run(args: ExplainArgs, app: &App) -> Result<ExitStatus, CliError> {
         not_looked_into: &missed,
     };
     app.answer(&answer, |printer| {
-        let texts: Vec<String> = explained.iter().map(|one| render::text(one, printer)).collect();
+        let texts: Vec<String> = explained
+            .iter()
+            .map(|one| render::text(one, &|paint, text| printer.paint(paint, text)))
+            .collect();
         printer.data(&texts.join("\n\n"));
     })?;
     let is_asked = |one: &&Explanation| match check {
@@ -192,7 +201,7 @@ fn not_looked_into(files: &[File], default_namespace: &str) -> Vec<NotLookedInto
     found
 }
 
-/// Explains with what the documents say, and the settings that `up` would have here.
+/// Explains with the documents and the settings that `up` would use here.
 async fn by_documents(files: &[File], namespace: &str, app: &App) -> Result<Vec<Explanation>, CliError> {
     let mut world = World::offline(settings(app)?);
     world.time_keys = gather::time_keys(OffsetDateTime::now_utc());
@@ -210,24 +219,23 @@ async fn by_documents(files: &[File], namespace: &str, app: &App) -> Result<Vec<
 pub(crate) fn settings(app: &App) -> Result<Settings, CliError> {
     let attempted = "reading the settings";
     let unreadable = |error| CliError::new(ExitStatus::Usage, attempted, error).code(Code::ConfigInvalid);
-    let up = command_line::as_if("up", &app.config).map_err(unreadable)?;
+    let up = as_if(&app.parser, "up", &app.config).map_err(unreadable)?;
     let install = InstallArgs::from_arg_matches(&up).map_err(unreadable)?;
     if let Some(why) = install.contradiction() {
         return Err(CliError::because(ExitStatus::Usage, attempted, why).next("irsa-emu config view"));
     }
-    let emulator = EmulatorArgs::default();
-    let install = install.install(&app.instance, References::default(), &emulator, true);
-    Ok(Settings::of(&install))
+    let settings = install.settings(&app.session.instance, String::new(), true);
+    Ok(Settings::from(&settings))
 }
 
-/// Explains with what the cluster and its emulator say; documents precede.
+/// Explains with the state of the cluster and its emulator; documents precede.
 async fn by_cluster(
     named: &[Named],
     files: Option<&[File]>,
     namespace: Option<String>,
     app: &App,
 ) -> Result<Vec<Explanation>, CliError> {
-    let cluster = app.connect().await?;
+    let cluster = app.session.connect().await?;
     let attempted = || format!("asking the cluster of context `{}`", cluster.context);
     let namespace = namespace.unwrap_or_else(|| cluster.client.default_namespace().to_owned());
     let world = gather::world(&cluster.client, kubectl(&cluster.context))
@@ -237,7 +245,7 @@ async fn by_cluster(
         let why = "irsa-emu is not installed there";
         return Err(CliError::because(ExitStatus::Prerequisite, attempted(), why)
             .code(Code::NotInstalled)
-            .next(app.command("up")));
+            .next(app.session.command("up")));
     };
     let subjects = match files {
         Some(files) => of_documents(files, &namespace, &mut world)?,
@@ -246,8 +254,8 @@ async fn by_cluster(
     gather::accounts(&cluster.client, &mut world, &subjects)
         .await
         .attempting(attempted)?;
-    let surroundings = Surroundings::new(app, Scope::default());
-    gather::roles(&surroundings, &mut world, &subjects).await;
+    let surroundings = Surroundings::new(&app.session, Scope::default());
+    gather::roles(async || surroundings.emulator_url().await, &mut world, &subjects).await;
     let mut explained = Vec::with_capacity(subjects.len());
     for subject in &subjects {
         let mut explanation = judge::judge(subject, &world);
@@ -278,7 +286,7 @@ fn no_credentials(first: &Explanation, others: usize) -> CliError {
     };
     let error = CliError::because(
         ExitStatus::Failed,
-        format!("looking whether {object} gets credentials"),
+        format!("checking whether {object} gets credentials"),
         format!("{}{others}", plain(&first.summary)),
     );
     let fix = first.findings.first().and_then(|finding| finding.fix.clone());
@@ -303,19 +311,19 @@ fn read_names(words: &[String]) -> Result<Vec<Named>, CliError> {
                     .ok_or_else(|| wrong(format!("`{word}` is not of the form KIND/NAME")))
             })
             .collect::<Result<_, _>>()?,
-        Some((kind, [])) => return Err(wrong(format!("`{kind}` needs a name behind it"))),
+        Some((kind, [])) => return Err(wrong(format!("`{kind}` needs a name"))),
         Some((kind, names)) => names.iter().map(|name| (kind.as_str(), name.as_str())).collect(),
     };
     let named = |(kind, name): (&str, &str)| {
         if name.is_empty() {
-            return Err(wrong(format!("`{kind}` needs a name behind it")));
+            return Err(wrong(format!("`{kind}` needs a name")));
         }
         match kind.to_ascii_lowercase().as_str() {
             "serviceaccount" | "serviceaccounts" | "sa" => Ok(Named::Account(name.to_owned())),
-            word => match Kind::typed(word) {
+            word => match SubjectKind::typed(word) {
                 Some(kind) => Ok(Named::Object(kind, name.to_owned())),
                 None => Err(wrong(format!(
-                    "`{kind}` is no kind that runs Pods: pod, serviceaccount, deployment, statefulset, daemonset, replicaset, job, cronjob"
+                    "`{kind}` is not a kind that runs Pods: pod, serviceaccount, deployment, statefulset, daemonset, replicaset, job, cronjob"
                 ))),
             },
         }
@@ -336,7 +344,7 @@ async fn find(cluster: &Cluster, namespace: &str, named: &[Named]) -> Result<Vec
             }
             Named::Object(kind, name) => (kind, name),
         };
-        let found = gather::workload(&cluster.client, kind, namespace, name)
+        let found = objects::workload(&cluster.client, kind, namespace, name)
             .await
             .attempting(attempted)?;
         let subject = match found {
@@ -353,7 +361,7 @@ fn missing(kind: &str, namespace: &str, name: &str, cluster: &Cluster) -> CliErr
     let plural = if kind == "ServiceAccount" {
         "serviceaccounts"
     } else {
-        Kind::typed(kind).map_or("pods", |kind| kind.plural)
+        SubjectKind::typed(kind).map_or("pods", |kind| kind.plural)
     };
     let why = format!("the Namespace {namespace} has no {kind} of this name");
     CliError::because(ExitStatus::Failed, format!("looking for {kind} {name}"), why).next(format!(
@@ -362,10 +370,9 @@ fn missing(kind: &str, namespace: &str, name: &str, cluster: &Cluster) -> CliErr
     ))
 }
 
-/// The subjects of files. Their ServiceAccounts, Namespaces and Recipes count as applied.
+/// The subjects of files. Their ServiceAccounts, Namespaces and Recipes are taken as applied.
 fn of_documents(files: &[File], namespace: &str, world: &mut World) -> Result<Vec<Subject>, CliError> {
-    world
-        .learn_all(files, namespace)
+    learn_all(world, files, namespace)
         .map_err(|why| CliError::because(ExitStatus::Usage, "reading manifests", why))?;
     let documents = files.iter().flat_map(|file| &file.documents);
     let subjects: Vec<Subject> = documents
@@ -391,14 +398,14 @@ async fn pods_of(
     let mut owners = gather::Owners::default();
     let mut subjects = Vec::new();
     let fields = format!("spec.serviceAccountName={}", account.name);
-    for pod in gather::pods(&cluster.client, Some(&account.namespace), &fields).await? {
+    for pod in objects::pods(&cluster.client, Some(&account.namespace), &fields).await? {
         subjects.extend(owners.subject(&cluster.client, pod).await);
     }
     // Those that run may ask for other roles than the one that is granted now.
     let is_known = |role: &String| world.roles.contains_key(role);
     let mut asked = subjects.iter().flat_map(|subject| live::roles_of(&subject.pod));
     if !asked.all(|role| is_known(&role)) {
-        gather::roles(surroundings, world, &subjects).await;
+        gather::roles(async || surroundings.emulator_url().await, world, &subjects).await;
     }
     let lines = subjects.iter().map(|subject| {
         let explained = judge::judge(subject, world);

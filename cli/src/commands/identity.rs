@@ -1,12 +1,14 @@
 //! What `exec`, `credentials` and `env --as` have in common: a ServiceAccount's identity, or the error for people.
 
+use irsa_emu_cluster::failure::Hint;
+use irsa_emu_cluster::kubernetes::connect::Cluster;
 use irsa_emu_core::role_arn::RoleArn;
 
 use crate::app::App;
-use crate::cluster::target::Cluster;
-use crate::error::{CliError, Hint};
-use crate::identity::{AccountName, Identity, IdentityError};
-use crate::kubectl::kubectl;
+use crate::error::CliError;
+use crate::identity::account::AccountName;
+use crate::identity::{Identity, IdentityError};
+use irsa_emu_core::kubectl::kubectl;
 
 /// Variable by which the user names the session, as for the SDKs' own web identity.
 const SESSION_NAME: &str = "AWS_ROLE_SESSION_NAME";
@@ -38,16 +40,16 @@ pub(super) fn failed(account: &AccountName, error: IdentityError, cluster: &Clus
     let AccountName { namespace, name } = account;
     let kubectl = kubectl(&cluster.context);
     let next = match &error {
-        IdentityError::NotInstalled => app.command("up"),
+        IdentityError::NotInstalled => app.session.command("up"),
         IdentityError::NoAccount { .. } => format!("{kubectl} get serviceaccounts --all-namespaces"),
-        IdentityError::NoRole { .. } | IdentityError::Refused { .. } => {
-            app.command(&format!("explain serviceaccount {name} -n {namespace}"))
-        }
+        IdentityError::NoRole { .. } | IdentityError::Refused { .. } => app
+            .session
+            .command(&format!("explain serviceaccount {name} -n {namespace}")),
         IdentityError::Token(_) => {
             format!("{kubectl} auth can-i create serviceaccounts/token -n {namespace}")
         }
         IdentityError::Asking(_) | IdentityError::Unreachable(_) | IdentityError::Late(_) => {
-            app.command("doctor")
+            app.session.command("doctor")
         }
     };
     let mut details = error.details();

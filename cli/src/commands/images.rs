@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use irsa_emu_cluster::docker::Docker;
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::images::{self, Bundle, Fetch, Loaded, Source};
+use irsa_emu_cluster::local::family::Family;
+use irsa_emu_cluster::local::nodes::Node;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::cluster::Family;
-use crate::docker::{Docker, Node};
-use crate::error::{CliError, Code, ExitStatus};
-use crate::images::{self, Bundle, Fetch, ImageArgs, Loaded, Source};
-use crate::output::OutputArgs;
+use crate::console::output::OutputArgs;
+use crate::error::CliError;
+use crate::options::images::ImageArgs;
 
 /// Options of `irsa-emu images`.
 #[derive(Debug, Args)]
@@ -23,9 +26,9 @@ pub struct ImagesArgs {
 enum Verb {
     /// List the images that an install needs, and where they are
     List(ListArgs),
-    /// Write them into one file, for `images load --bundle` and `up --images`
+    /// Write the images into one file, for `images load --bundle` and `up --images`
     Save(SaveArgs),
-    /// Put them on the nodes of the cluster
+    /// Put the images on the nodes of the cluster
     Load(LoadArgs),
 }
 
@@ -50,7 +53,7 @@ struct SaveArgs {
 
 #[derive(Debug, Args)]
 struct LoadArgs {
-    /// Take them from this file, which `images save` wrote
+    /// Take the images from this file of `images save`
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
     #[command(flatten)]
@@ -208,7 +211,7 @@ async fn load(args: LoadArgs, app: &App) -> Result<ExitStatus, CliError> {
     };
     let docker = connect(app).await?;
     let Some((context, nodes)) = nodes(app, &docker).await? else {
-        let why = "the nodes are no containers of a kind or k3d cluster in the local Docker";
+        let why = "the nodes are not containers of a kind or k3d cluster in the local Docker";
         return Err(CliError::because(ExitStatus::Usage, attempted, why)
             .code(Code::ImagesRequired)
             .next("push the images to a registry of the cluster"));
@@ -240,16 +243,16 @@ async fn load(args: LoadArgs, app: &App) -> Result<ExitStatus, CliError> {
 }
 
 async fn connect(app: &App) -> Result<Docker, CliError> {
-    Docker::connect(app.runner.as_ref())
+    Docker::connect(app.session.runner.as_ref())
         .await
         .map_err(|error| CliError::hinted("finding Docker", error))
 }
 
 /// The context and the nodes of the cluster that is meant, if they are containers.
 async fn nodes(app: &App, docker: &Docker) -> Result<Option<(String, Vec<Node>)>, CliError> {
-    let context = match (&app.context, app.context_name()) {
+    let context = match (&app.session.context, app.session.context_name()) {
         (_, Ok(context)) => context,
-        (Some(_), Err(error)) => return Err(error),
+        (Some(_), Err(error)) => return Err(error.into()),
         (None, Err(_)) => return Ok(None),
     };
     let Some((family, name)) = Family::of_context(&context) else {

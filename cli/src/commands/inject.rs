@@ -4,30 +4,35 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_core::choice::Choice;
 use irsa_emu_core::contract::{EMULATOR, NAMESPACE, env};
+use irsa_emu_core::plain::plain;
 use irsa_emu_core::rules::Delivery;
+use irsa_emu_doctor::explain::findings::{ADDRESS_UNKNOWN, Finding, Level};
+use irsa_emu_doctor::explain::world::World;
+use irsa_emu_doctor::explain::{Explanation, subject, templates};
+use irsa_emu_doctor::inject::{Decision, inject};
+use irsa_emu_install::objects::runs_native_sidecars;
+use irsa_emu_install::settings::Settings;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::args;
 use crate::commands::recipe::steps;
+use crate::console::output::OutputArgs;
+use crate::documents::learn::learn_all;
 use crate::documents::{self, Document, File};
-use crate::error::{Attempt, CliError, ExitStatus};
-use crate::explain::findings::{ADDRESS_UNKNOWN, Finding, Level};
-use crate::explain::world::World;
-use crate::explain::{Explanation, subject, templates};
-use crate::images::ImageArgs;
-use crate::inject::{Decision, inject};
-use crate::manifests::{EmulatorArgs, InstallArgs, References, Settings, runs_native_sidecars};
-use crate::output::OutputArgs;
-use crate::printer::plain;
+use crate::error::{Attempt, CliError};
+use crate::options::images::ImageArgs;
+use crate::options::install::InstallArgs;
+use crate::options::words;
 
 /// Options of `irsa-emu inject`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Documents to which nothing is added are printed byte for byte; those that change lose the comments inside of them.
-ServiceAccounts, Namespaces and Recipes count if they are among the documents, Recipes also from irsa-emu.yaml.
+    after_help = "Documents that do not change are printed byte for byte; those that change lose the comments inside of them.
+ServiceAccounts, Namespaces and Recipes are used if they are among the documents, and Recipes of irsa-emu.yaml.
 
 Examples:
   helm template app ./chart -n shop | irsa-emu inject -n shop -f - > injected.yaml
@@ -37,7 +42,7 @@ pub struct InjectArgs {
     /// Manifests; `-` is stdin
     #[arg(short, long = "filename", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Namespace of what names none
+    /// Namespace of objects that name none
     #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
     namespace: String,
     #[command(flatten)]
@@ -45,8 +50,8 @@ pub struct InjectArgs {
     /// Image of the sidecar, instead of the one that `up` makes
     #[arg(long, value_name = "IMAGE")]
     sidecar_image: Option<String>,
-    /// Version of Kubernetes that it is for, such as 1.31 [default: the newest]
-    #[arg(long, value_name = "VERSION", value_parser = args::kubernetes_minor)]
+    /// Kubernetes version of the cluster, such as 1.31 [default: the newest]
+    #[arg(long, value_name = "VERSION", value_parser = words::kubernetes_minor)]
     kube_version: Option<u32>,
     /// ClusterIP of the emulator's Service, which Pods get for S3: `kubectl --context NAME -n irsa-emu get service
     /// localstack`
@@ -56,7 +61,7 @@ pub struct InjectArgs {
     output: OutputArgs,
 }
 
-/// The answer for programs.
+/// The output for programs.
 #[derive(Debug, Default, Serialize)]
 struct Answer {
     objects: Vec<Value>,
@@ -131,19 +136,13 @@ async fn sidecar_image(args: &InjectArgs) -> Result<String, CliError> {
     Ok(sidecar.reference().to_owned())
 }
 
-/// What the settings, the documents and the configuration file say.
+/// The settings, the documents and the configuration file.
 async fn world(args: &InjectArgs, sidecar: String, files: &[File], app: &App) -> Result<World, CliError> {
-    let images = References {
-        sidecar,
-        ..References::default()
-    };
     let native_sidecars = args.kube_version.is_none_or(runs_native_sidecars);
-    // No Pod of an app depends on how the emulator runs.
-    let emulator = EmulatorArgs::default();
     let install = args
         .install
-        .install(&app.instance, images, &emulator, native_sidecars);
-    let mut settings = Settings::of(&install);
+        .settings(&app.session.instance, sidecar, native_sidecars);
+    let mut settings = Settings::from(&install);
     if let Some(ip) = args.emulator_ip {
         let ip = ip.to_string();
         settings.inject = settings.inject.with_cluster_ip(&settings.namespace, Some(&ip));
@@ -152,14 +151,13 @@ async fn world(args: &InjectArgs, sidecar: String, files: &[File], app: &App) ->
     for recipe in steps::configured(app).await? {
         world.learn_recipe(&recipe);
     }
-    world
-        .learn_all(files, &args.namespace)
+    learn_all(&mut world, files, &args.namespace)
         .map_err(|why| CliError::because(ExitStatus::Usage, "reading manifests", why))?;
     Ok(world)
 }
 
 fn writing() -> String {
-    "giving the manifests what the webhook would".to_owned()
+    "adding to the manifests what the webhook would add".to_owned()
 }
 
 /// Gives the objects of a document what the webhook would.
@@ -232,7 +230,7 @@ fn reason(decision: &Decision) -> Option<&Finding> {
     findings.find(|finding| finding.id == reason)
 }
 
-/// What else is in the way, or a probable mistake: as `explain` prints it.
+/// Other obstacles and probable mistakes, as `explain` prints them.
 fn warnings(decision: &Decision) -> Vec<String> {
     let reason = reason(decision);
     let title = decision.explanation.title();

@@ -1,18 +1,19 @@
-//! `irsa-emu logs`: what webhook, emulator and sidecars say.
+//! `irsa-emu logs`: the logs of webhook, emulator and sidecars.
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use futures::{AsyncBufReadExt, StreamExt, TryStreamExt, stream};
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_core::contract::PART_LABEL;
 use irsa_emu_core::contract::{EMULATOR, NAMESPACE, SIDECAR, WEBHOOK};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, Client};
 
 use crate::app::App;
-use crate::args;
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::PART_LABEL;
+use crate::error::{Attempt, CliError};
+use crate::options::words;
 
 /// Options of `irsa-emu logs`.
 #[derive(Debug, Args)]
@@ -20,19 +21,19 @@ pub struct LogsArgs {
     /// Whose log
     #[arg(value_name = "PART", default_value = "webhook")]
     part: Part,
-    /// The Pod whose sidecar is meant
+    /// The Pod of the sidecar
     #[arg(value_name = "POD", required_if_eq("part", "sidecar"))]
     pod: Option<String>,
     /// Namespace of that Pod
     #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
     namespace: String,
-    /// Go on as more is written
+    /// Follow the log
     #[arg(short, long)]
     follow: bool,
-    /// Only what is not older, such as 90s or 5m
-    #[arg(long, value_name = "DURATION", value_parser = args::duration)]
+    /// Print only lines that are not older, such as 90s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = words::duration)]
     since: Option<Duration>,
-    /// Only so many of the last lines
+    /// Print only this many of the last lines
     #[arg(long, value_name = "LINES")]
     tail: Option<u32>,
 }
@@ -41,7 +42,7 @@ pub struct LogsArgs {
 enum Part {
     /// Admission, STS front and keeper; all its Pods
     Webhook,
-    /// What stands in for AWS
+    /// LocalStack
     Emulator,
     /// Credentials beside an app
     Sidecar,
@@ -56,14 +57,14 @@ struct Log {
 
 /// Prints the logs.
 pub async fn run(args: LogsArgs, app: &App) -> Result<ExitStatus, CliError> {
-    let cluster = app.connect().await?;
+    let cluster = app.session.connect().await?;
     let attempted = || format!("reading logs of the cluster of context `{}`", cluster.context);
     let logs = logs(&args, &cluster.client).await.attempting(attempted)?;
     if logs.is_empty() {
         let why = format!("it has no Pod of the {}", args.part.name());
         return Err(CliError::because(ExitStatus::Failed, attempted(), why)
             .code(Code::NotInstalled)
-            .next(app.command("status")));
+            .next(app.session.command("status")));
     }
     let many = logs.len() > 1;
     let mut lines = Vec::new();

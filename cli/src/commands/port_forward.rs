@@ -1,17 +1,19 @@
-//! `irsa-emu port-forward`: a port of this machine that leads to the emulator, for clusters that publish none.
+//! `irsa-emu port-forward`: a port of this machine for the emulator, for clusters that publish none.
 
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::kubernetes::forward;
+use irsa_emu_cluster::local::port;
 use irsa_emu_core::contract::{EMULATOR_PORT, NAMESPACE};
+use irsa_emu_install::recorded;
 use tokio::net::TcpListener;
 
 use crate::app::App;
-use crate::cluster::{forward, port};
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::recorded;
-use crate::printer::Printer;
+use crate::console::printer::Printer;
+use crate::error::{Attempt, CliError};
 
 /// Options of `irsa-emu port-forward`.
 #[derive(Debug, Args)]
@@ -23,20 +25,20 @@ pub struct PortForwardArgs {
 
 /// Carries connections until a signal comes.
 pub async fn run(args: PortForwardArgs, app: &App) -> Result<ExitStatus, CliError> {
-    let cluster = app.connect().await?;
+    let cluster = app.session.connect().await?;
     let attempted = || format!("forwarding to the cluster of context `{}`", cluster.context);
     let recorded = recorded::read(&cluster.client).await.attempting(attempted)?;
     let Some(recorded) = recorded else {
         let why = format!("irsa-emu is not installed there: it has no Namespace {NAMESPACE}");
         return Err(CliError::because(ExitStatus::Prerequisite, attempted(), why)
             .code(Code::NotInstalled)
-            .next(app.command("up")));
+            .next(app.session.command("up")));
     };
     if recorded.real_aws {
         let why = "the backend is real AWS, so there is no emulator";
         return Err(CliError::because(ExitStatus::Failed, attempted(), why)
             .code(Code::RealAws)
-            .next(app.command("status")));
+            .next(app.session.command("status")));
     }
     let listener = listen(args.port, app).await?;
     let address = listener.local_addr().attempting(attempted)?;
@@ -72,6 +74,6 @@ async fn listen(wanted: u16, app: &App) -> Result<TcpListener, CliError> {
             let attempted = format!("listening on port {wanted} of 127.0.0.1");
             CliError::because(ExitStatus::Failed, attempted, why)
                 .code(Code::PortTaken)
-                .next(format!("{} --port 0", app.command("port-forward")))
+                .next(format!("{} --port 0", app.session.command("port-forward")))
         })
 }

@@ -1,19 +1,25 @@
 //! `irsa-emu render`: prints what `up` applies, for those who apply it by themselves.
 
 use clap::Args;
+use irsa_emu_cluster::failure::ExitStatus;
 use irsa_emu_core::contract::{AWS_CREDENTIALS_SECRET, NAMESPACE};
+use irsa_emu_core::emulator;
+use irsa_emu_core::install::InstallSettings;
+use irsa_emu_install::objects::auth_token::AUTH_TOKEN_SECRET;
+use irsa_emu_install::objects::emulator_options::AUTH_TOKEN;
+use irsa_emu_install::objects::install::{Emulator, Install};
+use irsa_emu_install::objects::runs_native_sidecars;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::args;
-use crate::checks::needs_licence;
+use crate::console::output::OutputArgs;
 use crate::documents;
-use crate::error::{Attempt, CliError, ExitStatus};
-use crate::images::ImageArgs;
-use crate::manifests::auth_token::{AUTH_TOKEN, AUTH_TOKEN_SECRET};
-use crate::manifests::{Backend, EmulatorArgs, Install, InstallArgs, runs_native_sidecars};
-use crate::output::OutputArgs;
+use crate::error::{Attempt, CliError};
+use crate::options::emulator::EmulatorArgs;
+use crate::options::images::ImageArgs;
+use crate::options::install::InstallArgs;
+use crate::options::words;
 
 /// Options of `irsa-emu render`.
 #[derive(Debug, Args)]
@@ -27,14 +33,14 @@ pub struct RenderArgs {
     images: ImageArgs,
     #[command(flatten)]
     emulator: EmulatorArgs,
-    /// Version of Kubernetes that it is for, such as 1.31 [default: the newest]
-    #[arg(long, value_name = "VERSION", value_parser = args::kubernetes_minor)]
+    /// Kubernetes version of the cluster, such as 1.31 [default: the newest]
+    #[arg(long, value_name = "VERSION", value_parser = words::kubernetes_minor)]
     kube_version: Option<u32>,
     #[command(flatten)]
     output: OutputArgs,
 }
 
-/// The answer for programs.
+/// The output for programs.
 #[derive(Debug, Serialize)]
 struct Rendered {
     objects: Vec<Value>,
@@ -53,12 +59,13 @@ pub async fn run(args: RenderArgs, app: &App) -> Result<ExitStatus, CliError> {
     if let Some(why) = install.contradiction() {
         return Err(CliError::because(ExitStatus::Usage, attempted, why).next("irsa-emu render --help"));
     }
+    let emulator = emulator.options();
     if let Some(why) = emulator.refused() {
         return Err(CliError::because(ExitStatus::Usage, attempted, why).next("irsa-emu render --help"));
     }
     let sources = images.sources().await?;
     let install = install.install(
-        &app.instance,
+        &app.session.instance,
         images.references(&sources),
         &emulator,
         kube_version.is_none_or(runs_native_sidecars),
@@ -80,24 +87,24 @@ pub async fn run(args: RenderArgs, app: &App) -> Result<ExitStatus, CliError> {
 fn needed(install: &Install, app: &App) -> String {
     let Install {
         webhook_image,
-        sidecar_image,
-        backend,
+        settings: InstallSettings { sidecar_image, .. },
         ..
     } = install;
-    let images = match backend {
-        Backend::Emulator { image, .. } => format!("{webhook_image}, {sidecar_image} and {image}"),
-        Backend::Aws { .. } => format!("{webhook_image} and {sidecar_image}"),
+    let emulator = install.emulator();
+    let images = match emulator {
+        Some(Emulator { image, .. }) => format!("{webhook_image}, {sidecar_image} and {image}"),
+        None => format!("{webhook_image} and {sidecar_image}"),
     };
-    let load = app.command("images load");
+    let load = app.session.command("images load");
     let text = format!("the cluster must have, or be able to pull: {images}\n  next: {load}");
-    match backend {
-        Backend::Emulator { image, .. } if needs_licence(image) => {
+    match emulator {
+        Some(Emulator { image, .. }) if emulator::DEFAULT.licence.is_needed_by(image) => {
             format!(
                 "{text}\nand the Secret {NAMESPACE}/{AUTH_TOKEN_SECRET} with {AUTH_TOKEN}, the licence of the image"
             )
         }
-        Backend::Emulator { .. } => text,
-        Backend::Aws { .. } => {
+        Some(_) => text,
+        None => {
             format!("{text}\nand the Secret {NAMESPACE}/{AWS_CREDENTIALS_SECRET} with the base credentials")
         }
     }

@@ -3,32 +3,33 @@
 use std::time::Duration;
 
 use clap::Args;
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::kubernetes::connect::Cluster;
+use irsa_emu_cluster::kubernetes::replace::{self, ReplaceError};
+use irsa_emu_cluster::kubernetes::workload::Workload;
+use irsa_emu_cluster::progress::seconds;
+use irsa_emu_core::kubectl::kubectl;
+use irsa_emu_doctor::injected::{self, Found, ReplacementPlan, Which};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::args;
-use crate::cluster::target::Cluster;
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::kubectl::kubectl;
-use crate::output::OutputArgs;
-use crate::progress::seconds;
-use crate::prompt::{self, YesArgs};
-use crate::workload::Workload;
-use crate::workload::injected::{self, Found, Plan, Which};
-use crate::workload::replace::{self, ReplaceError};
+use crate::console::output::OutputArgs;
+use crate::console::prompt::{self, YesArgs};
+use crate::error::{Attempt, CliError};
+use crate::options::words;
 
 /// Options of `irsa-emu restart-injected`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Pods of Deployments, StatefulSets and DaemonSets are replaced one after the other; of others it is said how.
-After `irsa-emu down --keep-cluster` it takes from Pods what the webhook gave them."
+    after_help = "Pods of Deployments, StatefulSets and DaemonSets are replaced one after the other; for others the command prints how.
+After `irsa-emu down --keep-cluster`, new Pods no longer have the injected settings."
 )]
 pub struct RestartArgs {
     /// Namespaces to look in [default: all]
     #[arg(short, long, value_name = "NAMESPACE", value_delimiter = ',')]
     namespace: Vec<String>,
-    /// Replace every Pod that has an identity, also where it is what it would be now
+    /// Replace every Pod that has an identity, also if it is up to date
     #[arg(long)]
     all: bool,
     /// Only list what would be replaced
@@ -40,7 +41,7 @@ pub struct RestartArgs {
     #[arg(long)]
     no_wait: bool,
     /// How long it may take, such as 90s or 5m
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = args::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = words::duration)]
     timeout: Duration,
     #[command(flatten)]
     output: OutputArgs,
@@ -64,10 +65,10 @@ struct Replaced<'a> {
     pods: &'a [Found],
 }
 
-/// Replaces the Pods, if the user says yes.
+/// Replaces the Pods, if the user confirms.
 pub async fn run(args: RestartArgs, app: &App) -> Result<ExitStatus, CliError> {
     let deadline = Instant::now() + args.timeout;
-    let cluster = app.connect().await?;
+    let cluster = app.session.connect().await?;
     let which = if args.all { Which::All } else { Which::Outdated };
     let plan = look(&cluster, &args.namespace, which).await?;
     tell_left(&plan, &cluster, app);
@@ -109,7 +110,7 @@ pub async fn run(args: RestartArgs, app: &App) -> Result<ExitStatus, CliError> {
 
 /// The command line that means the same Pods.
 fn again(args: &RestartArgs, app: &App) -> String {
-    let mut line = app.command("restart-injected");
+    let mut line = app.session.command("restart-injected");
     if !args.namespace.is_empty() {
         line.push_str(" --namespace ");
         line.push_str(&args.namespace.join(","));
@@ -121,7 +122,11 @@ fn again(args: &RestartArgs, app: &App) -> String {
 }
 
 /// Looks for Pods to replace.
-pub(crate) async fn look(cluster: &Cluster, namespaces: &[String], which: Which) -> Result<Plan, CliError> {
+pub(crate) async fn look(
+    cluster: &Cluster,
+    namespaces: &[String],
+    which: Which,
+) -> Result<ReplacementPlan, CliError> {
     let found = injected::find(&cluster.client, &kubectl(&cluster.context), namespaces, which).await;
     let found =
         found.attempting(|| format!("looking for Pods in the cluster of context `{}`", cluster.context))?;
@@ -129,7 +134,7 @@ pub(crate) async fn look(cluster: &Cluster, namespaces: &[String], which: Which)
 }
 
 /// Warns of Pods that nothing replaces.
-pub(crate) fn tell_left(plan: &Plan, cluster: &Cluster, app: &App) {
+pub(crate) fn tell_left(plan: &ReplacementPlan, cluster: &Cluster, app: &App) {
     for pod in &plan.left {
         app.progress.warn(&format!(
             "Pod {}/{}: {}\n  {}",
@@ -143,7 +148,7 @@ pub(crate) fn tell_left(plan: &Plan, cluster: &Cluster, app: &App) {
 
 /// Replaces the Pods; with a deadline, waits until the new ones are at work.
 pub(crate) async fn carry_out(
-    plan: &Plan,
+    plan: &ReplacementPlan,
     cluster: &Cluster,
     app: &App,
     deadline: Option<Instant>,

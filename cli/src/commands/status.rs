@@ -1,25 +1,31 @@
 //! `irsa-emu status`: what is there, and whether it works, at a glance.
 
 use clap::Args;
+use irsa_emu_cluster::docker::Docker;
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::kubernetes::connect::Cluster;
+use irsa_emu_cluster::kubernetes::deployment::{image, scaled_down};
+use irsa_emu_cluster::kubernetes::rollout::incomplete;
+use irsa_emu_cluster::local::family::Family;
+use irsa_emu_cluster::local::host_port;
+use irsa_emu_core::choice::Choice;
 use irsa_emu_core::contract::{
     EMULATOR, NAMESPACE, WEBHOOK, WEBHOOK_CONFIGURATION, emulator_url, sts_front_url,
 };
+use irsa_emu_core::install::Backend;
+use irsa_emu_core::paint::Paint;
 use irsa_emu_core::recipe::Recipe;
+use irsa_emu_install::recipe::installed;
+use irsa_emu_install::recorded;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, Client};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::checks::{image, scaled_down};
-use crate::cluster::target::Cluster;
-use crate::cluster::{Family, host_way};
-use crate::docker::Docker;
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::{BACKEND_AWS, recorded, rollout};
-use crate::output::OutputArgs;
-use crate::printer::{Paint, Printer};
-use crate::recipe::installed;
+use crate::console::output::OutputArgs;
+use crate::console::printer::Printer;
+use crate::error::{Attempt, CliError};
 
 /// Options of `irsa-emu status`.
 #[derive(Debug, Args)]
@@ -72,15 +78,16 @@ pub(super) struct Status {
 /// Shows what is there. Fails only where it could not ask, or with `--check`.
 pub async fn run(args: StatusArgs, app: &App) -> Result<ExitStatus, CliError> {
     let StatusArgs { output: _, check } = args;
-    let status = look(&app.connect().await?, app).await?;
+    let status = look(&app.session.connect().await?, app).await?;
     app.answer(&status, |printer| print_text(&status, printer))?;
     if status.ready {
         return Ok(ExitStatus::Ok);
     }
     if check {
-        return Err(not_ready(&status).next(app.command("doctor")));
+        return Err(not_ready(&status).next(app.session.command("doctor")));
     }
-    app.printer.talk(&format!("next: {}", app.command("doctor")));
+    app.printer
+        .talk(&format!("next: {}", app.session.command("doctor")));
     Ok(ExitStatus::Ok)
 }
 
@@ -104,19 +111,19 @@ pub(super) async fn look(cluster: &Cluster, app: &App) -> Result<Status, CliErro
     let recipes: Vec<Part> = recipes.iter().map(recipe).collect();
     let proxy = carrier(cluster, app, recorded.host_endpoint.as_deref()).await;
     Ok(Status {
-        // In real AWS nobody makes what a Recipe says, so it is never ready there.
+        // With real AWS the resources of a Recipe are not created, so it is never ready there.
         ready: parts
             .iter()
             .chain(recipes.iter().filter(|_| !recorded.real_aws))
             .all(|part| part.ready),
         context: cluster.context.clone(),
         kubernetes: cluster.version.clone(),
-        instance: app.instance.clone(),
+        instance: app.session.instance.clone(),
         region: recorded.region,
         backend: if recorded.real_aws {
-            BACKEND_AWS
+            Backend::Aws.as_str()
         } else {
-            "emulator"
+            Backend::Emulator.as_str()
         },
         host_way: (!recorded.real_aws).then_some(match (&recorded.host_endpoint, &proxy) {
             (Some(_), Some(_)) => "proxy",
@@ -132,12 +139,12 @@ pub(super) async fn look(cluster: &Cluster, app: &App) -> Result<Status, CliErro
     })
 }
 
-/// The container behind a recorded endpoint, as the Docker of this machine tells; it may have none to tell of.
+/// The container behind a recorded endpoint, as the Docker of this machine reports it, if there is one.
 async fn carrier(cluster: &Cluster, app: &App, endpoint: Option<&str>) -> Option<Carrier> {
     let (endpoint, _) = endpoint.zip(Family::of_context(&cluster.context))?;
-    let docker = Docker::connect(app.runner.as_ref()).await.ok()?;
-    let proxies = docker.proxies(&app.instance).await.ok()?;
-    let proxy = host_way::of_cluster(&proxies, &cluster.context)?;
+    let docker = Docker::connect(app.session.runner.as_ref()).await.ok()?;
+    let proxies = docker.proxies(&app.session.instance).await.ok()?;
+    let proxy = host_port::of_cluster(&proxies, &cluster.context)?;
     endpoint
         .ends_with(&format!(":{}", proxy.spec.port))
         .then(|| Carrier {
@@ -155,7 +162,7 @@ fn not_ready(status: &Status) -> CliError {
         .map(|part| format!("{} ({})", part.name, part.detail))
         .collect();
     let attempted = format!(
-        "looking whether irsa-emu in the cluster of context `{}` is ready",
+        "checking whether irsa-emu in the cluster of context `{}` is ready",
         status.context
     );
     CliError::because(
@@ -172,7 +179,7 @@ async fn part(client: &Client, name: &str) -> Result<Part, kube::Error> {
         .await?;
     let why = match &found {
         None => Some("not installed".to_owned()),
-        Some(deployment) => scaled_down(deployment).or_else(|| rollout::incomplete(deployment)),
+        Some(deployment) => scaled_down(deployment).or_else(|| incomplete(deployment)),
     };
     Ok(Part {
         name: name.to_owned(),

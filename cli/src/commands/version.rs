@@ -3,24 +3,25 @@
 use std::time::Duration;
 
 use clap::Args;
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_cluster::kubernetes::deployment::image;
 use irsa_emu_core::contract::{NAMESPACE, WEBHOOK};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::checks::image;
-use crate::error::{CliError, ExitStatus};
-use crate::output::OutputArgs;
-use crate::printer::Printer;
+use crate::console::output::OutputArgs;
+use crate::console::printer::Printer;
+use crate::error::CliError;
 
-/// How long the cluster may take to answer; without an answer the program's own version must do.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the cluster may take to respond; without a response the program's own version must do.
+const CLUSTER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Options of `irsa-emu version`.
 #[derive(Debug, Args)]
 pub struct VersionArgs {
-    /// Only of the program itself; ask no cluster
+    /// Print only the version of irsa-emu; needs no cluster
     #[arg(long)]
     client: bool,
     #[command(flatten)]
@@ -30,7 +31,7 @@ pub struct VersionArgs {
 #[derive(Debug, Serialize)]
 struct Versions {
     version: &'static str,
-    /// `None` where no cluster of the install answers.
+    /// `None` where no cluster of the install responds.
     cluster: Option<InCluster>,
 }
 
@@ -49,7 +50,7 @@ pub async fn run(args: VersionArgs, app: &App) -> Result<ExitStatus, CliError> {
     let cluster = if client {
         None
     } else {
-        tokio::time::timeout(PATIENCE, in_cluster(app))
+        tokio::time::timeout(CLUSTER_TIMEOUT, in_cluster(app))
             .await
             .ok()
             .flatten()
@@ -63,9 +64,9 @@ pub async fn run(args: VersionArgs, app: &App) -> Result<ExitStatus, CliError> {
 }
 
 async fn in_cluster(app: &App) -> Option<InCluster> {
-    let connected = app.connect().await;
+    let connected = app.session.connect().await;
     let cluster = connected
-        .inspect_err(|error| tracing::debug!(why = error.render(), "no cluster is asked"))
+        .inspect_err(|error| tracing::debug!(why = %error, "no cluster is used"))
         .ok()?;
     let deployments = Api::<Deployment>::namespaced(cluster.client, NAMESPACE);
     let webhook = deployments.get_opt(WEBHOOK).await.ok().flatten();

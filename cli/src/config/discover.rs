@@ -1,4 +1,4 @@
-//! Which files count.
+//! Which files are used.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ const PROJECT_FILE: &str = "irsa-emu.yaml";
 /// The file of a user, below the folder for configuration.
 const USER_FILE: &str = "irsa-emu/config.yaml";
 
-/// What the user says about files, and where they are looked for.
+/// What the user gives about files, and where they are looked for.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
     /// Read none.
@@ -37,7 +37,7 @@ impl Choice {
         }
     }
 
-    /// The files that count; those that precede come first.
+    /// The files that are used; those that precede come first.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         if self.none {

@@ -61,9 +61,9 @@ const fn shaped(shape: Shape, key: Key) -> Key {
 
 /// The verb that makes an environment.
 const UP: &[&str] = &["up"];
-/// The verbs that say what an install is.
+/// The verbs with the options of an install.
 const INSTALL: &[&str] = &["up", "render", "inject"];
-/// The verbs that say how the emulator runs.
+/// The verbs with the options of the emulator.
 const EMULATOR: &[&str] = &["up", "render"];
 /// The verbs that have to do with images.
 const IMAGES: &[&str] = &["up", "render", "images list", "images save", "images load"];
@@ -77,7 +77,7 @@ const SIDECAR: &[&str] = &[
     "images load",
 ];
 
-/// Every key that stands for a flag. `recipes` does not: it says more than a flag can.
+/// Every key that stands for a flag. `recipes` does not: it holds more than a flag can.
 pub const KEYS: &[Key] = &[
     global("name", "name"),
     of(UP, "cluster.provider", "cluster"),
@@ -125,7 +125,7 @@ impl Key {
         self.verbs.first().copied()
     }
 
-    /// Whether the value of a file makes way, because the user typed something that excludes it.
+    /// Whether the value of a file is ignored, because the user gave a flag that excludes it.
     #[must_use]
     pub fn yields(&self, values: &[String], given: &ArgMatches) -> bool {
         match self.path {
@@ -133,13 +133,13 @@ impl Key {
             "cluster.context" => typed(given, "cluster").is_some_and(|from| from == "kind" || from == "k3d"),
             "webhook.image" => typed(given, "webhook_binary").is_some(),
             "webhook.sidecarImage" => typed(given, "sidecar_binary").is_some(),
-            // `false` is what a flag without a value says by not being there.
+            // A flag without a value is `false` if it is not given.
             _ => values == ["false"],
         }
     }
 }
 
-/// What a flag or its variable says.
+/// The value of a flag or of its variable.
 fn typed(given: &ArgMatches, arg: &str) -> Option<String> {
     let mut values = given.try_get_raw(arg).ok().flatten()?;
     let by_hand = [Some(ValueSource::CommandLine), Some(ValueSource::EnvVariable)];

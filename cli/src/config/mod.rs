@@ -10,13 +10,14 @@ mod schema;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_core::suggest;
 
 pub use self::discover::Choice;
 pub use self::keys::{KEYS, Key, Origin, Shape};
 use self::schema::Environment;
 pub use self::schema::{RecipeEntry, ValuesFiles, json_schema};
-use crate::error::{CliError, Code, ExitStatus};
-use crate::suggest;
+use crate::error::CliError;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -211,7 +212,7 @@ fn problem(error: &serde_saphyr::Error) -> String {
         E::SerdeUnknownVariant {
             variant, expected, ..
         } => ("value", variant, expected),
-        // The place is told before, and need not be told again.
+        // The place is reported before, and need not be reported again.
         other => {
             let text = other.to_string();
             return text.split(" at line ").next().unwrap_or(&text).to_owned();
@@ -447,7 +448,7 @@ set the variable LOCALSTACK_AUTH_TOKEN where irsa-emu runs, or use --emulator-au
     }
 
     #[test]
-    fn a_file_makes_way_for_what_excludes_it() {
+    fn a_file_is_ignored_where_a_flag_excludes_it() {
         let mut config = Config::default();
         let text = "cluster: {provider: kind}\nwebhook: {image: i}\n";
         config.add(Path::new("f"), text).unwrap();

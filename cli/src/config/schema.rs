@@ -1,10 +1,14 @@
-//! What a file may say. Its JSON Schema is in `docs/`.
+//! The keys of a file. Their JSON Schema is in `docs/`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use irsa_emu_core::choice::Choice;
+use irsa_emu_core::install::{Backend, Profile, RoleMode};
+use irsa_emu_core::rules::Delivery;
+use irsa_emu_install::objects::emulator_options;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -12,12 +16,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_saphyr::Spanned;
 
 use super::keys::{KEYS, Key};
-use crate::args::{self, ColorMode, ProgressMode};
-use crate::commands::up::options::{BaseCredentialsFrom, ClusterFrom};
-use crate::manifests;
-use crate::manifests::options::{self, BackendKind, Delivery, Profile, Roles};
+use crate::options::install;
+use crate::options::words::{self, BaseCredentialsFrom, ClusterFrom, ColorMode, ProgressMode};
 
-/// A local environment for workloads of EKS: what `irsa-emu up` makes.
+/// A local environment for EKS workloads, which `irsa-emu up` creates.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(title = "irsa-emu.yaml")]
@@ -26,11 +28,11 @@ pub(super) struct Environment {
     api_version: Option<ApiVersion>,
     #[expect(dead_code, reason = "it is there to be checked")]
     kind: Option<Kind>,
-    /// Name of the install, and of the cluster that `up` makes for it.
+    /// Name of the install, and of the cluster that `up` creates for it.
     name: Option<Setting<InstanceName>>,
     cluster: Option<Cluster>,
-    /// What the credentials of Pods are good for: `aws` is real AWS, by the sidecar, and without an emulator.
-    backend: Option<Setting<BackendKind>>,
+    /// Where AWS calls go: `emulator` (LocalStack in the cluster) or `aws` (real AWS, through the sidecar).
+    backend: Option<Setting<Word<Backend>>>,
     aws: Option<Aws>,
     emulator: Option<Emulator>,
     webhook: Option<Webhook>,
@@ -61,7 +63,7 @@ enum Kind {
 struct Cluster {
     /// Where the cluster comes from.
     provider: Option<Setting<ClusterFrom>>,
-    /// A context of the kubeconfig, in place of the cluster that `up` makes.
+    /// A context of the kubeconfig, instead of the cluster that `up` creates.
     context: Option<Setting<String>>,
     /// Image of the nodes of a new cluster.
     node_image: Option<Setting<String>>,
@@ -92,13 +94,13 @@ struct Emulator {
     /// Variables for its container, by name.
     env: Option<Setting<Variables>>,
     resources: Option<Resources>,
-    /// File with the token of LocalStack, relative to this file, in place of the variable `LOCALSTACK_AUTH_TOKEN`.
+    /// File with the token of LocalStack, relative to this file, instead of the variable `LOCALSTACK_AUTH_TOKEN`.
     auth_token_file: Option<Setting<String>>,
-    /// Port of 127.0.0.1 for it, when a cluster is made; 0 takes any that is free.
+    /// Port of 127.0.0.1 for the emulator of a new cluster; 0 takes any that is free.
     host_port: Option<Setting<u16>>,
     /// AWS region of Pods that set none.
     region: Option<Setting<Region>>,
-    /// AWS account that `env` gives to tools of this machine, in place of the oldest Recipe's.
+    /// AWS account that tools use by `env`, instead of that of the oldest Recipe.
     account_id: Option<Setting<Account>>,
 }
 
@@ -120,14 +122,14 @@ struct Webhook {
     image: Option<Setting<String>>,
     /// Image of the sidecar that the cluster has or can pull, instead of one made here.
     sidecar_image: Option<Setting<String>>,
-    /// How Pods that choose nothing get their credentials.
-    default_delivery: Option<Setting<Delivery>>,
-    /// How much Pods get; `strict-eks` is what EKS gives them and nothing else.
-    profile: Option<Setting<Profile>>,
-    /// What happens with a role that does not exist: `auto` makes it if the annotation of the ServiceAccount or the role
+    /// How Pods get their credentials if they choose nothing.
+    default_delivery: Option<Setting<Word<Delivery>>>,
+    /// What Pods get; `strict-eks` is what EKS gives them and nothing else.
+    profile: Option<Setting<Word<Profile>>>,
+    /// What to do about a role that does not exist: `auto` creates it if the annotation of the ServiceAccount or the role
     /// table names it, `strict` refuses.
-    roles: Option<Setting<Roles>>,
-    /// Issuers that count as this cluster's in trust policies: `eks` for every EKS cluster, or patterns.
+    roles: Option<Setting<Word<RoleMode>>>,
+    /// Issuers that mean this cluster in trust policies: `eks` for every EKS cluster, or patterns.
     issuer_aliases: Option<Setting<Vec<IssuerAlias>>>,
     /// Account of roles that an annotation names without their ARN.
     compose_role_arn: Option<Setting<Account>>,
@@ -149,7 +151,7 @@ pub struct RecipeEntry {
     /// Helm release of the app.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
-    /// Parameters; they beat `values`.
+    /// Parameters; they precede `values`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, String>,
 }
@@ -194,7 +196,7 @@ enum ListedRecipe {
 }
 
 impl Environment {
-    /// What the file says, key by key, with the line.
+    /// The values of the file, key by key, with the line.
     pub(super) fn settings(&self) -> Vec<(&'static Key, Vec<String>, u64)> {
         let Self {
             api_version: _,
@@ -292,7 +294,7 @@ impl Environment {
                     ..RecipeEntry::default()
                 },
             };
-            if crate::recipe::catalog::looks_like_a_path(&entry.recipe) {
+            if irsa_emu_install::recipe::catalog::looks_like_a_path(&entry.recipe) {
                 entry.recipe = folder.join(&entry.recipe).display().to_string();
             }
             entry.values = entry.values.map(|values| values.placed(folder));
@@ -378,7 +380,7 @@ impl TryFrom<BTreeMap<String, String>> for Variables {
     type Error = String;
 
     fn try_from(variables: BTreeMap<String, String>) -> Result<Self, String> {
-        match variables.keys().find_map(|name| manifests::refused(name)) {
+        match variables.keys().find_map(|name| emulator_options::refused(name)) {
             Some(why) => Err(why),
             None => Ok(Self(variables)),
         }
@@ -415,22 +417,39 @@ macro_rules! choices {
     ($($name:ident),+) => {
         $(impl Words for $name {
             fn words(&self) -> Vec<String> {
-                vec![options::name_of(self)]
+                vec![install::name_of(self)]
             }
         })+
     };
 }
 
-choices!(
-    ClusterFrom,
-    BackendKind,
-    BaseCredentialsFrom,
-    Delivery,
-    Profile,
-    Roles,
-    ProgressMode,
-    ColorMode
-);
+choices!(ClusterFrom, BaseCredentialsFrom, ProgressMode, ColorMode);
+
+/// One of a few words.
+#[derive(Debug, Deserialize)]
+#[serde(transparent, bound(deserialize = "T: Choice"))]
+struct Word<T>(T);
+
+impl<T: Choice> JsonSchema for Word<T> {
+    fn schema_name() -> Cow<'static, str> {
+        "Word".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words: Vec<&str> = T::ALL.iter().map(|choice| choice.as_str()).collect();
+        schemars::json_schema!({"type": "string", "enum": words})
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+impl<T: Choice> Words for Word<T> {
+    fn words(&self) -> Vec<String> {
+        vec![self.0.as_str().to_owned()]
+    }
+}
 
 macro_rules! checked {
     ($($(#[doc = $doc:literal])+ $name:ident, $check:expr, $pattern:literal;)+) => {
@@ -463,21 +482,21 @@ macro_rules! checked {
 
 checked! {
     /// Lower-case letters, digits and inner hyphens.
-    InstanceName, args::instance_name, "^[a-z0-9]([a-z0-9-]{0,47}[a-z0-9])?$";
+    InstanceName, words::instance_name, "^[a-z0-9]([a-z0-9-]{0,47}[a-z0-9])?$";
     /// Digits with `s`, `m` or `h`.
-    TimeSpan, args::duration, "^[0-9]+[smh]?$";
+    TimeSpan, words::duration, "^[0-9]+[smh]?$";
     /// An AWS region.
-    Region, options::region, "^[a-z0-9]+(-[a-z0-9]+){2,}$";
+    Region, install::region, "^[a-z0-9]+(-[a-z0-9]+){2,}$";
     /// An AWS account id.
-    Account, options::account, "^[0-9]{12}$";
+    Account, install::account, "^[0-9]{12}$";
     /// The URL of a service.
-    ServiceUrl, options::http_url, "^https?://[^@ ]+$";
+    ServiceUrl, install::http_url, "^https?://[^@ ]+$";
     /// A quantity of memory.
-    Memory, manifests::memory, "^[0-9]+(Ki|Mi|Gi|k|M|G)?$";
+    Memory, emulator_options::memory, "^[0-9]+(Ki|Mi|Gi|k|M|G)?$";
     /// A number of CPUs.
-    Cpu, manifests::cpu, "^[0-9]+(m|\\.[0-9]{1,3})?$";
+    Cpu, emulator_options::cpu, "^[0-9]+(m|\\.[0-9]{1,3})?$";
     /// `eks`, an issuer, or a pattern of issuers.
-    IssuerAlias, options::issuer_alias, "^[!-+\\--~]+$";
+    IssuerAlias, install::issuer_alias, "^[!-+\\--~]+$";
 }
 
 impl<'de> Deserialize<'de> for ListedRecipe {

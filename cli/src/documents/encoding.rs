@@ -1,4 +1,4 @@
-//! The text of a file: UTF-8, or UTF-16 that says so, as kubectl takes it.
+//! The text of a file: UTF-8, or UTF-16 with a byte order mark, as kubectl takes it.
 
 /// Why bytes are no text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -7,7 +7,7 @@ pub enum EncodingError {
     #[error("it is {0}, which kubectl does not read: save it as UTF-8")]
     Other(&'static str),
     /// It begins as UTF-16, and goes on as something else.
-    #[error("it begins as {0} and is none: save it as UTF-8")]
+    #[error("it begins as {0} and is not: save it as UTF-8")]
     Broken(&'static str),
 }
 

@@ -42,7 +42,7 @@ enum Node {
     Map(Vec<(String, Node)>),
 }
 
-/// A JSON text that says `before`, changed so that it says `after`.
+/// A JSON text with the value `before`, changed to the value `after`.
 pub(super) fn changed(text: &str, before: &Value, after: &Value) -> String {
     let mut reader = Reader { rest: text };
     // The text was read before, so this fails only where we are wrong; then the digits of numbers are ours.
@@ -125,7 +125,7 @@ impl Reader<'_> {
                     let key = self.text()?;
                     (self.peek()? == b':').then(|| self.cut(1).len())?;
                     let value = self.node()?;
-                    // Of equal keys the last counts.
+                    // Of equal keys the last one wins.
                     members.retain(|(known, _)| *known != key);
                     members.push((key, value));
                 }
@@ -150,7 +150,7 @@ fn of(value: &Value) -> Node {
     }
 }
 
-/// The node, where what it says has changed.
+/// The node, if its content has changed.
 fn updated(node: Node, before: &Value, after: &Value) -> Node {
     if before == after {
         return node;
@@ -315,7 +315,11 @@ mod tests {
             let out = changed(text, &before, &after);
             assert!(!out.contains(['\u{85}', '\u{2028}']), "{out}");
             assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), after, "{out}");
-            assert_eq!(out.matches("\"a\"").count(), usize::from(out.contains("\"a\"")), "{out}");
+            assert_eq!(
+                out.matches("\"a\"").count(),
+                usize::from(out.contains("\"a\"")),
+                "{out}"
+            );
         }
     }
 }

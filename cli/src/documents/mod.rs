@@ -3,6 +3,7 @@
 
 mod encoding;
 mod json;
+pub mod learn;
 mod objects;
 mod scalar;
 mod split;
@@ -53,7 +54,7 @@ pub enum DocumentError {
 
 /// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum DocumentFormat {
     Yaml,
     Json,
 }
@@ -65,17 +66,17 @@ pub struct Document {
     pub place: String,
     /// As it was written, without the line that separates it from the one before, and without comments above it.
     pub text: String,
-    /// What it says.
+    /// Its content.
     pub value: Value,
     /// What stands between the document before and this one.
     lead: String,
-    format: Format,
+    format: DocumentFormat,
 }
 
 /// A file of documents.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct File {
-    /// Its documents; those that say nothing are left out.
+    /// Its documents; empty ones are left out.
     pub documents: Vec<Document>,
     /// What deserves a look about the file as such, each with its place.
     pub remarks: Vec<String>,
@@ -90,9 +91,9 @@ impl Document {
         objects::of(&self.value)
     }
 
-    /// Changes what it says, in the format that it is written in. Its comments are lost.
+    /// Changes what is in it, in the format that it is written in. Its comments are lost.
     pub fn rewrite(&mut self, value: Value) -> Result<(), serde_saphyr::ser::Error> {
-        if self.format == Format::Json {
+        if self.format == DocumentFormat::Json {
             self.text = json::changed(&self.text, &self.value, &value);
         } else {
             let is_crlf = self.text.contains("\r\n");
@@ -115,7 +116,7 @@ impl Document {
 
     /// As a document of YAML among others.
     fn among_yaml(&self) -> String {
-        let is_plain = self.format == Format::Yaml || !self.text.contains(['\\', '\t']);
+        let is_plain = self.format == DocumentFormat::Yaml || !self.text.contains(['\\', '\t']);
         let text = if is_plain {
             self.text.clone()
         } else {
@@ -140,7 +141,7 @@ impl File {
     fn is_json(&self) -> bool {
         self.documents
             .first()
-            .is_some_and(|first| first.format == Format::Json)
+            .is_some_and(|first| first.format == DocumentFormat::Json)
     }
 }
 
@@ -247,7 +248,7 @@ fn parse_bytes(bytes: &[u8], title: &str) -> Result<File, DocumentError> {
     Ok(file)
 }
 
-/// Reads a text. Documents that say nothing are left out.
+/// Reads a text. Empty documents are left out.
 pub fn parse(text: &str, title: &str) -> Result<File, DocumentError> {
     let mut file = File::default();
     for part in split(text) {
@@ -332,7 +333,7 @@ impl Reader<'_> {
             file.tail.push_str(lead);
             let at = text.as_ptr() as usize - body.as_ptr() as usize;
             let line = self.part.line + body[..at].matches('\n').count();
-            self.keep(file, text, value, line, Format::Json);
+            self.keep(file, text, value, line, DocumentFormat::Json);
         }
         file.tail.push_str(&body[end..]);
         Ok(())
@@ -367,11 +368,11 @@ impl Reader<'_> {
                 self.place(line)
             ));
         }
-        self.keep(file, text, read.value, line, Format::Yaml);
+        self.keep(file, text, read.value, line, DocumentFormat::Yaml);
         Ok(())
     }
 
-    fn keep(&self, file: &mut File, text: &str, value: Value, line: usize, format: Format) {
+    fn keep(&self, file: &mut File, text: &str, value: Value, line: usize, format: DocumentFormat) {
         if value.is_null() {
             file.tail.push_str(text);
             return;
@@ -391,7 +392,7 @@ impl Reader<'_> {
         format!("document {} of {} (line {line})", self.number, self.title)
     }
 
-    /// `line` counts from the line that the part begins with.
+    /// `line` is relative to the first line of the part.
     fn broken(&self, line: usize, why: String) -> DocumentError {
         DocumentError::Broken {
             number: self.number,

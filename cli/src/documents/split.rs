@@ -7,7 +7,7 @@ pub(super) struct Part<'a> {
     pub(super) lead: &'a str,
     /// What stands behind.
     pub(super) body: &'a str,
-    /// Counted from 1. What stands above the first separator counts only if it says something.
+    /// Counted from 1. What stands above the first separator is a document only if it is not empty.
     pub(super) number: usize,
     /// The line of the text that the body begins in, from 1.
     pub(super) line: usize,

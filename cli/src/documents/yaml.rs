@@ -18,7 +18,7 @@ const DEEPEST: usize = 300;
 /// A document.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Read {
-    /// What it says.
+    /// Its content.
     pub(super) value: Value,
     /// The keys that stand twice in one mapping, each with the line of the second.
     pub(super) twice: Vec<(usize, String)>,
@@ -112,7 +112,7 @@ fn scalar_value(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) 
         let text = text.escape_debug();
         match unfit {
             Unfit::NoNumber => unreadable(line, format!("`{text}` is a number that JSON does not have")),
-            Unfit::Tag => unreadable(line, format!("`{text}` is not what its tag has it be")),
+            Unfit::Tag => unreadable(line, format!("`{text}` does not fit its tag")),
         }
     })
 }
@@ -222,11 +222,11 @@ impl Builder {
 
     fn alias(&mut self, anchor: usize, line: usize) -> Result<Value, Unreadable> {
         let Some(anchored) = self.anchors.get(&anchor) else {
-            return unreadable(line, "the alias stands inside of what it stands for");
+            return unreadable(line, "the alias is inside of what it refers to");
         };
         self.nodes += anchored.nodes;
         if self.nodes > MOST_NODES || self.stack.len() + anchored.depth > DEEPEST {
-            return unreadable(line, "its aliases stand for more than a document may hold");
+            return unreadable(line, "its aliases expand to more than a document may hold");
         }
         Ok(anchored.value.clone())
     }
@@ -263,7 +263,7 @@ impl Builder {
     }
 }
 
-/// Merges a mapping, or a list of them of which the first count most. What stands there already makes way, as it does to
+/// Merges a mapping, or a list of them of which the first precede. What is there already is replaced, as by
 /// kubectl.
 fn merge(members: &mut Map<String, Value>, value: Value, line: usize) -> Result<(), Unreadable> {
     match value {
@@ -351,8 +351,8 @@ s: !!str 12\ni: !!int \"3\"\nc: !Own 12\nbin: !!binary aGVsbG8=\ne: !!str\nset: 
             ("a: 1\nb: \0\n", 2, "YAML allows no control character (U+0000)"),
             ("a: 1\n? [x]\n: y\n", 2, "a list or a mapping cannot be the key"),
             ("a: 1\n~: y\n", 2, "the key of a mapping must be text"),
-            ("a: &a [*a]\n", 1, "the alias stands inside of what it stands for"),
-            ("a: !!int x\n", 1, "`x` is not what its tag has it be"),
+            ("a: &a [*a]\n", 1, "the alias is inside of what it refers to"),
+            ("a: !!int x\n", 1, "`x` does not fit its tag"),
             ("a: 1\n<<: 2\n", 2, "a merge key takes a mapping"),
         ] {
             let error = read(text).unwrap_err();

@@ -1,4 +1,4 @@
-//! The environment of a command that has a Pod's identity: what it gets, and what of the caller's own would beat that.
+//! The environment of a command that has a Pod's identity: what it gets, and which of the caller's own would precede it.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ const BEAT_PREFIXES: [&str; 4] = [
     "AWS_ENDPOINT_URL",
     "AWS_ROLE_SESSION_",
 ];
-/// No profile of the user's is read: its keys would beat the container's credentials. A Pod has no such file either.
+/// No profile of the user's is read: its keys would precede the container's credentials. A Pod has no such file either.
 const NO_FILE: &str = "/dev/null";
 /// Variables that name a proxy.
 const PROXIES: [&str; 6] = [

@@ -13,15 +13,15 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use irsa_emu_core::contract::SIDECAR_PATH;
+use irsa_emu_install::sts::Session;
 use serde_json::json;
 use time::OffsetDateTime;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::IdentityError;
 use super::renewal::Fresh;
-use crate::sts::Session;
 
-/// Open connections at once; more wait. Each ends with its one answer.
+/// Open connections at once; more wait. Each ends with its one response.
 const CONNECTIONS: usize = 64;
 /// A client that takes longer to send its request holds up others.
 const HEAD: Duration = Duration::from_secs(5);

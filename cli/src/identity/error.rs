@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use irsa_emu_cluster::failure::{Code, ExitStatus, Hint};
+use irsa_emu_install::sts::{Refusal, TokenError};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::AccountName;
-use crate::error::{Code, ExitStatus, Hint};
-use crate::sts::{Refusal, TokenError};
+use crate::identity::account::AccountName;
 
 /// How many ServiceAccounts a message lists; data has them all.
 const LISTED: usize = 20;
@@ -74,7 +74,7 @@ pub enum IdentityError {
     #[error("the STS front cannot be reached: {0}")]
     Unreachable(String),
     /// It took too long.
-    #[error("no answer of STS within {} s; the webhook that serves it may not be ready", .0.as_secs())]
+    #[error("no response of STS within {} s; the webhook that serves it may not be ready", .0.as_secs())]
     Late(Duration),
 }
 

@@ -1,6 +1,7 @@
 //! The AWS identity of a ServiceAccount's Pods, for processes of this machine: the role that Pods would get, and
 //! credentials that STS gives for it or refuses.
 
+pub mod account;
 pub mod child;
 pub mod endpoint;
 mod error;
@@ -8,61 +9,25 @@ mod reason;
 pub mod renewal;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use irsa_emu_core::contract::DEFAULT_REGION;
 use irsa_emu_core::grant::Identity as Granted;
+use irsa_emu_core::kubectl::kubectl;
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::rules::{RecipeRules, effect_of};
+use irsa_emu_doctor::explain::gather;
+use irsa_emu_doctor::explain::subject::Subject;
+use irsa_emu_doctor::explain::world::World;
+use irsa_emu_install::sts::{self, Session};
 use kube::Client;
 use time::OffsetDateTime;
 
+use self::account::AccountName;
 pub use self::error::{IdentityError, WithRole};
-use crate::explain::gather;
-use crate::explain::subject::Subject;
-use crate::explain::world::World;
-use crate::kubectl::kubectl;
-use crate::sts::{self, Session};
 
 /// How long one exchange may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A ServiceAccount that a user names.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AccountName {
-    /// Its Namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl fmt::Display for AccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
-impl AccountName {
-    /// Reads `NAMESPACE/SERVICEACCOUNT`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let legal = |part: &str, more: &str| {
-            let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c);
-            let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-            (1..=253).contains(&part.len())
-                && part.chars().all(fits)
-                && part.starts_with(edge)
-                && part.ends_with(edge)
-        };
-        match text.split_once('/') {
-            Some((namespace, name)) if legal(namespace, "-") && legal(name, "-.") => Ok(Self {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            }),
-            _ => Err("expected NAMESPACE/SERVICEACCOUNT, such as shop/app".to_owned()),
-        }
-    }
-}
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The identity of a ServiceAccount's Pods.
 pub struct Identity {
@@ -132,9 +97,9 @@ impl Identity {
 
     /// New credentials of the role, as STS gives them to a Pod.
     pub async fn session(&self, session_name: &str) -> Result<Session, IdentityError> {
-        match tokio::time::timeout(PATIENCE, self.exchange(session_name)).await {
+        match tokio::time::timeout(EXCHANGE_TIMEOUT, self.exchange(session_name)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(IdentityError::Late(PATIENCE)),
+            Err(_) => Err(IdentityError::Late(EXCHANGE_TIMEOUT)),
         }
     }
 
@@ -214,17 +179,17 @@ async fn others(client: &Client, mut world: World) -> Option<Vec<WithRole>> {
 #[cfg(test)]
 mod tests {
     use irsa_emu_core::grant::{PodIdentities, RoleMap};
+    use irsa_emu_install::settings::Settings;
+    use irsa_emu_install::testing::install;
     use serde_json::json;
 
     use super::*;
-    use crate::manifests::Settings;
-    use crate::manifests::tests::install;
 
     const ARN: &str = "arn:aws:iam::123456789012:role/app";
     const OTHER: &str = "arn:aws:iam::123456789012:role/other";
 
     fn world() -> World {
-        let mut world = World::new(Settings::of(&install()));
+        let mut world = World::new(Settings::from(&install().settings));
         for (name, annotations) in [
             ("app", json!({"eks.amazonaws.com/role-arn": ARN})),
             (

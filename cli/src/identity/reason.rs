@@ -9,7 +9,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use time::OffsetDateTime;
 
-use super::AccountName;
+use super::account::AccountName;
 
 /// Events are written in the background: how often to look, and how long to wait between two looks.
 const LOOKS: u32 = 15;

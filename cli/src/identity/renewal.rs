@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use irsa_emu_install::sts::Session;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use super::IdentityError;
-use crate::sts::Session;
 
 /// SDKs give up after a second or two. While there are credentials, a renewal takes no longer than this.
 const HASTE: Duration = Duration::from_secs(1);
@@ -79,8 +79,9 @@ impl<R: AsyncFn() -> Result<Session, IdentityError>> Fresh<R> {
 mod tests {
     use std::cell::{Cell, RefCell};
 
+    use irsa_emu_install::sts::sample;
+
     use super::*;
-    use crate::sts::sample;
 
     const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 

@@ -3,26 +3,27 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use irsa_emu_cluster::kubernetes::replace;
+use irsa_emu_cluster::kubernetes::workload::Workload;
 use irsa_emu_core::contract::NAMESPACE;
+use irsa_emu_doctor::checks::engine::CheckResult;
+use irsa_emu_doctor::remedy::Remedy;
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::checks::Remedy;
-use crate::checks::engine::Outcome;
 use crate::commands::up;
+use crate::console::prompt::{self, YesArgs};
 use crate::error::CliError;
-use crate::prompt::{self, YesArgs};
-use crate::workload::{Workload, replace};
 
 /// How long the Pods of one workload may take that have to be evicted one by one.
-const PATIENCE: Duration = Duration::from_mins(2);
+const EVICTION_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What is to be done, each once, with the checks that it is done for.
-pub(super) type Plan = BTreeMap<Remedy, Vec<&'static str>>;
+pub(super) type RepairPlan = BTreeMap<Remedy, Vec<&'static str>>;
 
 /// What can be done about the troubles that were found.
-pub(super) fn plan(outcomes: &[Outcome]) -> Plan {
-    let mut plan = Plan::new();
+pub(super) fn plan(outcomes: &[CheckResult]) -> RepairPlan {
+    let mut plan = RepairPlan::new();
     for outcome in outcomes {
         if let Some(remedy) = &outcome.remedy {
             plan.entry(remedy.clone()).or_default().push(outcome.id);
@@ -37,8 +38,8 @@ pub(super) fn plan(outcomes: &[Outcome]) -> Plan {
     plan
 }
 
-/// Does all of it, if the user says yes. Answers whether anything was done.
-pub(super) async fn apply(plan: &Plan, yes: YesArgs, app: &App) -> Result<bool, CliError> {
+/// Does all of it, if the user confirms. Returns whether anything was done.
+pub(super) async fn apply(plan: &RepairPlan, yes: YesArgs, app: &App) -> Result<bool, CliError> {
     if plan.is_empty() {
         return Ok(false);
     }
@@ -46,11 +47,11 @@ pub(super) async fn apply(plan: &Plan, yes: YesArgs, app: &App) -> Result<bool, 
         app.progress
             .note(&format!("to do for {}: {}", ids.join(", "), title(remedy, app)));
     }
-    let again = app.command("doctor --fix");
-    prompt::confirm(&app.printer, yes, "Do this?", "mending what was found", &again).await?;
+    let again = app.session.command("doctor --fix");
+    prompt::confirm(&app.printer, yes, "Do this?", "repairing what was found", &again).await?;
     for remedy in plan.keys() {
         match remedy {
-            Remedy::Up => Box::pin(up::again(app)).await?,
+            Remedy::Up => Box::pin(up::again::again(app)).await?,
             Remedy::Restart(workload) => restart(workload, app).await?,
         }
     }
@@ -59,24 +60,27 @@ pub(super) async fn apply(plan: &Plan, yes: YesArgs, app: &App) -> Result<bool, 
 
 fn title(remedy: &Remedy, app: &App) -> String {
     match remedy {
-        Remedy::Up => format!("{}, with the settings that the install has", app.command("up")),
-        Remedy::Restart(workload) => format!("{} {}", app.kubectl(), workload.restart()),
+        Remedy::Up => format!(
+            "{}, with the settings that the install has",
+            app.session.command("up")
+        ),
+        Remedy::Restart(workload) => format!("{} {}", app.session.kubectl(), workload.restart()),
     }
 }
 
 async fn restart(workload: &Workload, app: &App) -> Result<(), CliError> {
     let attempted = || format!("replacing the Pods of {}", workload.title());
     app.progress.step(&attempted());
-    let client = app.connect().await?.client;
+    let client = app.session.connect().await?.client;
     replace::begin(
         &client,
         workload,
-        Some(Instant::now() + PATIENCE),
+        Some(Instant::now() + EVICTION_TIMEOUT),
         app.progress.as_ref(),
     )
     .await
     .map_err(|error| {
-        let next = error.next(workload, &app.kubectl());
+        let next = error.next(workload, &app.session.kubectl());
         CliError::failed(attempted(), error).next(next)
     })?;
     app.progress.done("begun");
@@ -86,12 +90,12 @@ async fn restart(workload: &Workload, app: &App) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use irsa_emu_core::contract::WEBHOOK;
+    use irsa_emu_doctor::checks::engine::{Mark, Phase};
 
     use super::*;
-    use crate::checks::engine::{Mark, Phase};
 
-    fn outcome(id: &'static str, remedy: Option<Remedy>) -> Outcome {
-        Outcome {
+    fn outcome(id: &'static str, remedy: Option<Remedy>) -> CheckResult {
+        CheckResult {
             id,
             phase: Phase::Webhook,
             mark: Mark::Error,

@@ -1,57 +1,71 @@
-//! `irsa-emu doctor`: finds out what is wrong, says how to mend it, and mends what is safe to repeat.
+//! `irsa-emu doctor`: finds problems, prints how to fix them, and repairs what is safe to repeat.
 
 mod fix;
+pub mod report;
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use irsa_emu_cluster::failure::ExitStatus;
 use irsa_emu_core::contract::EMULATOR_PORT;
+use irsa_emu_doctor::checks;
+use irsa_emu_doctor::checks::engine::{self, Check, CheckResult, Mark, Phase, Selection};
+use irsa_emu_doctor::checks::surroundings::Surroundings;
+use irsa_emu_doctor::checks::surroundings::scope::Scope;
+use irsa_emu_doctor::checks::surroundings::versions::Versions;
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::args;
-use crate::checks::engine::{self, Check, Mark, Outcome, Phase, Selection};
-use crate::checks::report::{self, Versions};
-use crate::checks::{self, Scope, Surroundings};
-use crate::error::{Attempt, CliError, ExitStatus};
-use crate::prompt::YesArgs;
+use crate::console::prompt::YesArgs;
+use crate::error::{Attempt, CliError};
+use crate::options::words;
 
 /// How long to wait between two rounds of `--wait`.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long what was mended may take to work, unless `--wait` says otherwise.
-const MENDING: Duration = Duration::from_mins(2);
+/// How long a repair may take to work, unless `--wait` is given.
+const REPAIR_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Reads the name of a phase.
+fn phases() -> impl TypedValueParser<Value = Phase> {
+    let names = Phase::ALL.map(|phase| PossibleValue::new(phase.name()).help(phase.title()));
+    PossibleValuesParser::new(names).try_map(|typed| {
+        let phase = Phase::ALL.into_iter().find(|phase| phase.name() == typed);
+        phase.ok_or("no such phase")
+    })
+}
 
 /// Options of `irsa-emu doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Only these checks; `*` and `?` fit anything
+    /// Run only these checks; `*` and `?` match anything
     #[arg(long, value_name = "ID|PATTERN", value_delimiter = ',')]
     only: Vec<String>,
-    /// Not these checks
+    /// Do not run these checks
     #[arg(long, value_name = "ID|PATTERN", value_delimiter = ',')]
     skip: Vec<String>,
-    /// Only checks of these phases
-    #[arg(long, value_name = "PHASE", value_delimiter = ',')]
+    /// Run only checks of these phases
+    #[arg(long, value_name = "PHASE", value_delimiter = ',', value_parser = phases())]
     phase: Vec<Phase>,
     #[command(flatten)]
     scope: ScopeArgs,
     /// Only list the checks
     #[arg(long)]
     list: bool,
-    /// How it is printed
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    output: Format,
-    /// Ask again until nothing is wrong, for at most this long
-    #[arg(long, value_name = "DURATION", value_parser = args::duration)]
+    output: ReportFormat,
+    /// Repeat the checks until nothing is wrong, for at most this long
+    #[arg(long, value_name = "DURATION", value_parser = words::duration)]
     wait: Option<Duration>,
-    /// What makes the exit code 1
+    /// Which results make the exit code 1
     #[arg(long, value_name = "RESULT", default_value = "error")]
     fail_on: FailOn,
     /// Port of 127.0.0.1 that `up` would open for a new cluster. 0 uses any free port
     #[arg(long, value_name = "PORT", default_value_t = EMULATOR_PORT)]
     host_port: u16,
     #[command(flatten)]
-    mending: MendingArgs,
+    repair: RepairArgs,
 }
 
 /// Whose ServiceAccounts and Pods are looked at.
@@ -81,10 +95,10 @@ impl ScopeArgs {
     }
 }
 
-/// Whether something is mended.
+/// Whether something is repaired.
 #[derive(Debug, Args)]
-struct MendingArgs {
-    /// Mend what is safe to repeat (apply again, load images, restart workloads), after asking
+struct RepairArgs {
+    /// Repair what is safe to repeat (apply again, load images, restart workloads), after asking
     #[arg(long)]
     fix: bool,
     #[command(flatten)]
@@ -92,11 +106,11 @@ struct MendingArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ReportFormat {
     /// For people
     #[value(alias = "text")]
     Table,
-    /// Only what is not as it should be, to paste into a ticket
+    /// Only warnings and errors, to paste into a ticket
     Short,
     /// One JSON object
     Json,
@@ -110,9 +124,9 @@ enum Format {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FailOn {
-    /// A check that found an error
+    /// Errors
     Error,
-    /// One that found a warning, too
+    /// Errors and warnings
     Warning,
 }
 
@@ -123,7 +137,7 @@ impl FailOn {
     }
 
     /// The checks that make it fail.
-    fn bad(self, outcomes: &[Outcome]) -> Vec<&'static str> {
+    fn bad(self, outcomes: &[CheckResult]) -> Vec<&'static str> {
         let bad = outcomes.iter().filter(|outcome| self.counts(outcome.mark));
         bad.map(|outcome| outcome.id).collect()
     }
@@ -137,7 +151,7 @@ pub async fn run(args: DoctorArgs, app: &App) -> Result<ExitStatus, CliError> {
         print_list(&wanted, args.output, app);
         return Ok(ExitStatus::Ok);
     }
-    let MendingArgs { fix, yes } = args.mending;
+    let RepairArgs { fix, yes } = args.repair;
     let doctor = Doctor {
         wanted: &wanted,
         app,
@@ -150,10 +164,10 @@ pub async fn run(args: DoctorArgs, app: &App) -> Result<ExitStatus, CliError> {
     if fix {
         let plan = fix::plan(&found.outcomes);
         if fix::apply(&plan, yes, app).await? {
-            // What nobody mended needs no waiting for.
-            let mended: Vec<&str> = plan.into_values().flatten().collect();
-            let awaited = args.wait.is_none().then_some(mended);
-            let deadline = Instant::now() + args.wait.unwrap_or(MENDING);
+            // What was not repaired needs no waiting for.
+            let repaired: Vec<&str> = plan.into_values().flatten().collect();
+            let awaited = args.wait.is_none().then_some(repaired);
+            let deadline = Instant::now() + args.wait.unwrap_or(REPAIR_TIMEOUT);
             found = doctor.rounds(Some(deadline), awaited.as_deref()).await;
         }
     }
@@ -195,7 +209,7 @@ fn chosen<'c, 'x>(
 
 /// What a round of checks found.
 struct Found {
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<CheckResult>,
     versions: Versions,
 }
 
@@ -211,10 +225,11 @@ impl Doctor<'_, '_> {
     /// Runs the checks once, or until nothing is wrong; with a list, until these are well.
     async fn rounds(&self, deadline: Option<Instant>, awaited: Option<&[&str]>) -> Found {
         let progress = &self.app.progress;
-        progress.step("asking machine, cluster, webhook and emulator");
+        progress.step("checking machine, cluster, webhook and emulator");
         loop {
             // What was found in the round before may be what is different now.
-            let surroundings = Surroundings::new(self.app, self.scope.clone()).with_host_port(self.host_port);
+            let surroundings =
+                Surroundings::new(&self.app.session, self.scope.clone()).with_host_port(self.host_port);
             let begun = |id: &str| tracing::debug!(id, "check begins");
             let outcomes = engine::run(self.wanted, &surroundings, &begun).await;
             surroundings.clean().await;
@@ -231,17 +246,17 @@ impl Doctor<'_, '_> {
     }
 }
 
-fn print(found: &Found, took: Duration, output: Format, app: &App) -> Result<(), CliError> {
+fn print(found: &Found, took: Duration, output: ReportFormat, app: &App) -> Result<(), CliError> {
     let Found { outcomes, versions } = found;
     let attempted = || "writing the report".to_owned();
     let json = || report::json(outcomes, versions);
     let text = match output {
-        Format::Table => report::table(outcomes, took, &app.printer),
-        Format::Short => report::short(outcomes, versions, took, &app.printer),
-        Format::Json => json().to_string(),
-        Format::Yaml => serde_saphyr::to_string(&json()).attempting(attempted)?,
-        Format::Junit => report::junit(outcomes).attempting(attempted)?,
-        Format::Github => {
+        ReportFormat::Table => report::table(outcomes, took, &app.printer),
+        ReportFormat::Short => report::short(outcomes, versions, took, &app.printer),
+        ReportFormat::Json => json().to_string(),
+        ReportFormat::Yaml => serde_saphyr::to_string(&json()).attempting(attempted)?,
+        ReportFormat::Junit => report::junit(outcomes).attempting(attempted)?,
+        ReportFormat::Github => {
             if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
                 append(&path, &report::summary(outcomes)).attempting(attempted)?;
             }
@@ -258,8 +273,8 @@ fn append(path: &std::ffi::OsStr, text: &str) -> std::io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-fn print_list(wanted: &[&Check<Surroundings<'_>>], output: Format, app: &App) {
-    if output == Format::Json {
+fn print_list(wanted: &[&Check<Surroundings<'_>>], output: ReportFormat, app: &App) {
+    if output == ReportFormat::Json {
         let list: Vec<serde_json::Value> = wanted
             .iter()
             .map(|check| {

@@ -3,15 +3,16 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_cluster::kubernetes::connect;
 use irsa_emu_core::contract::DEFAULT_INSTANCE;
+use irsa_emu_core::shell::shell_quoted;
 
-use super::{endpoint_of, installed, no_port_yet};
+use super::known::{endpoint_of, installed, no_port_yet};
 use crate::app::App;
-use crate::cluster::target;
 use crate::commands::identity;
-use crate::error::{CliError, ExitStatus};
-use crate::identity::AccountName;
-use crate::recipe::wiring::shell_quoted;
+use crate::error::CliError;
+use crate::identity::account::AccountName;
 
 /// Checks the name of a profile: what AWS tools accept between the brackets of a section.
 pub(super) fn profile_name(text: &str) -> Result<String, String> {
@@ -30,7 +31,7 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, CliError> {
     let text = tokio::select! {
         text = text(account, profile, app) => text?,
-        signal = app.signals.received() => return Err(CliError::interrupted("waiting", signal)),
+        signal = app.signals.received() => return Err(signal.interrupted("waiting")),
     };
     app.printer.data(&text);
     Ok(ExitStatus::Ok)
@@ -49,13 +50,13 @@ async fn text(account: &AccountName, profile: Option<String>, app: &App) -> Resu
     let command = Command {
         program: program(),
         kubeconfigs: kubeconfigs(app),
-        instance: &app.instance,
+        instance: &app.session.instance,
         context: &cluster.context,
         account,
     };
     let line = command.line();
     if !is_one_value(&line) {
-        let why = format!("a file of AWS's cannot hold this command: {line:?}");
+        let why = format!("an AWS configuration file cannot hold this command: {line:?}");
         return Err(CliError::because(
             ExitStatus::Failed,
             format!("writing a profile for {account}"),
@@ -63,10 +64,10 @@ async fn text(account: &AccountName, profile: Option<String>, app: &App) -> Resu
         )
         .next(format!(
             "{} -- COMMAND",
-            app.command(&format!("exec --as {account}"))
+            app.session.command(&format!("exec --as {account}"))
         )));
     }
-    let default = || format!("{}-{}-{}", app.instance, account.namespace, account.name);
+    let default = || format!("{}-{}-{}", app.session.instance, account.namespace, account.name);
     Ok(section(
         &profile.unwrap_or_else(default),
         &line,
@@ -117,7 +118,7 @@ impl Command<'_> {
         if self.instance != DEFAULT_INSTANCE {
             let _ = write!(line, " --name {}", self.instance);
         }
-        if !target::is_safe(self.context) {
+        if !connect::is_safe(self.context) {
             let _ = write!(line, " --allow-context {}", shell_quoted(self.context));
         }
         // A file of the project in which it happens to run must not decide.
@@ -141,13 +142,8 @@ fn program() -> String {
     let Ok(own) = std::env::current_exe() else {
         return NAME.to_owned();
     };
-    let is_own = |file: &PathBuf| file.canonicalize().is_ok_and(|file| file == own);
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let mut named = std::env::split_paths(&folders).map(|folder| folder.join(NAME));
-    if named
-        .find(|file| file.is_file())
-        .is_some_and(|first| is_own(&first))
-    {
+    let is_own = |file: PathBuf| file.canonicalize().is_ok_and(|file| file == own);
+    if which::which(NAME).is_ok_and(is_own) {
         NAME.to_owned()
     } else {
         own.display().to_string()
@@ -157,23 +153,28 @@ fn program() -> String {
 /// The kubeconfig files, unless every program finds them by itself.
 fn kubeconfigs(app: &App) -> Vec<PathBuf> {
     let is_set = std::env::var_os("KUBECONFIG").is_some_and(|list| !list.is_empty());
-    if app.kubeconfig.is_none() && !is_set {
+    if app.session.kubeconfig.is_none() && !is_set {
         return Vec::new();
     }
-    app.kubeconfigs().paths().to_vec()
+    app.session.kubeconfigs().paths().to_vec()
 }
 
 /// The error for a profile of nobody.
 pub(super) fn lacks_account(app: &App) -> CliError {
     let why = "a profile has the identity of a ServiceAccount: name it with --as";
-    let next = app.command("env -o aws-config --as NAMESPACE/SERVICEACCOUNT");
+    let next = app
+        .session
+        .command("env -o aws-config --as NAMESPACE/SERVICEACCOUNT");
     CliError::because(ExitStatus::Usage, "writing a profile", why).next(next)
 }
 
 /// The error for a format that holds no credentials that are renewed.
 pub(super) fn is_for_profiles(account: &AccountName, app: &App) -> CliError {
     let why = "--as is for -o aws-config; variables with credentials of its role come from another command";
-    let next = format!("{} -o shell", app.command(&format!("credentials {account}")));
+    let next = format!(
+        "{} -o shell",
+        app.session.command(&format!("credentials {account}"))
+    );
     CliError::because(
         ExitStatus::Usage,
         format!("printing variables for {account}"),

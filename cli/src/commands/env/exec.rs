@@ -4,26 +4,28 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
 
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::kubernetes::forward;
+use irsa_emu_cluster::local::port;
 use kube::Client;
 use tokio::net::TcpListener;
 
-use super::Known;
+use super::known::Known;
 use crate::app::App;
-use crate::cluster::{forward, port};
 use crate::commands::port_forward::once;
-use crate::error::{Attempt, CliError, Code, ExitStatus};
+use crate::error::{Attempt, CliError};
 use crate::foreground::{self, ForegroundError};
 
 /// Runs a command with the variables; where nobody listens at the emulator's port of this machine, carries connections
 /// through the API server for as long as it runs.
 pub(super) async fn run(command: &[OsString], known: Known, app: &App) -> Result<ExitStatus, CliError> {
     let client = known.cluster.client.clone();
-    let (endpoint, listener) = way(known.endpoint.as_deref()).await?;
+    let (endpoint, listener) = self::endpoint(known.endpoint.as_deref()).await?;
     let facts = known.facts(endpoint);
     let variables = facts.variables();
     let (program, args) = command.split_first().ok_or_else(|| {
         CliError::because(ExitStatus::Usage, "running a command", "none is named")
-            .next(format!("{} --exec -- COMMAND", app.command("env")))
+            .next(format!("{} --exec -- COMMAND", app.session.command("env")))
     })?;
     // It has the terminal and the signals, and its end is ours.
     app.signals.pass_on();
@@ -37,7 +39,9 @@ pub(super) async fn run(command: &[OsString], known: Known, app: &App) -> Result
 }
 
 /// The emulator's URL, and a port to carry connections from where that which is known does not serve.
-pub(in crate::commands) async fn way(known: Option<&str>) -> Result<(String, Option<TcpListener>), CliError> {
+pub(in crate::commands) async fn endpoint(
+    known: Option<&str>,
+) -> Result<(String, Option<TcpListener>), CliError> {
     if let Some(url) = known
         && port::answers(url).await
     {

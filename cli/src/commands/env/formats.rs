@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use irsa_emu_core::contract::{emulator_url, env as names, sts_front_url};
+use irsa_emu_core::emulator;
+use irsa_emu_core::shell::shell_quoted;
 use serde_json::{Map, Value};
 
-use crate::github;
-use crate::recipe::wiring::shell_quoted;
+use crate::console::github;
 
 /// What tools of this machine need to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +25,10 @@ impl Facts {
             (names::ENDPOINT, &self.host_endpoint),
             (names::REGION, &self.region),
             (names::DEFAULT_REGION, &self.region),
-            // LocalStack takes the account from the access key, and looks at no secret. GitHub is not told to mask this
-            // one: every `test` in the log would become stars.
+            // The emulator takes the account from the access key. GitHub need not mask the secret one: every `test`
+            // in the log would become stars.
             ("AWS_ACCESS_KEY_ID", &self.account),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_SECRET_ACCESS_KEY", emulator::DEFAULT.secret_key),
         ]
     }
 

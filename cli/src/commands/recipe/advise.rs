@@ -1,15 +1,15 @@
-//! What in the cluster does not fit a Recipe, and the command that mends it.
+//! What in the cluster does not fit a Recipe, and the command that fixes it.
 
 use irsa_emu_core::contract::{EKS_PREFIX, INJECTED, ROLE_ARN};
 use irsa_emu_core::recipe::Recipe;
+use irsa_emu_install::recipe::wiring;
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::api::ListParams;
 use kube::{Api, Client};
 
 use crate::app::App;
-use crate::recipe::wiring;
 
-/// Says what in the cluster does not fit the Recipe. What cannot be asked is passed over: the Recipe itself is made.
+/// Prints what in the cluster does not fit the Recipe, as far as it can be read: the Recipe itself is made.
 pub(super) async fn advise(app: &App, client: &Client, recipe: &Recipe) {
     for (namespace, name, role) in wiring::accounts(&recipe.spec) {
         let accounts = Api::<ServiceAccount>::namespaced(client.clone(), &namespace);
@@ -26,7 +26,7 @@ pub(super) async fn advise(app: &App, client: &Client, recipe: &Recipe) {
             .unwrap_or_default()
             .remove(&annotation);
         if named.as_deref() != Some(&role) {
-            let kubectl = app.kubectl();
+            let kubectl = app.session.kubectl();
             let has = named.map_or_else(|| "no role".to_owned(), |named| format!("the role {named}"));
             app.printer.warn(&format!(
                 "ServiceAccount {namespace}/{name} names {has}, so its Pods do not get {role}\n  next: \
@@ -49,9 +49,9 @@ async fn advise_restart(app: &App, client: &Client, namespace: &str, account: &s
         .collect();
     if !names.is_empty() {
         let names = names.join(" ");
-        let kubectl = app.kubectl();
+        let kubectl = app.session.kubectl();
         app.printer.warn(&format!(
-            "already running without credentials: {namespace}/{names}; Pods get them when they are made\n  \
+            "already running without credentials: {namespace}/{names}; Pods get them when they are created\n  \
 next: {kubectl} -n {namespace} delete pod {names}"
         ));
     }

@@ -1,15 +1,17 @@
 //! `irsa-emu recipe check`: the AWS resources that are there, beside those that the Recipes of the cluster want.
 
 use clap::Args;
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_core::paint::Paint;
 use irsa_emu_core::recipe::{Recipe, ResourceState, ResourceStatus};
+use irsa_emu_install::recipe::{installed, wiring};
 use serde::Serialize;
 
 use super::steps::name_of;
 use crate::app::App;
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::output::OutputArgs;
-use crate::printer::{Paint, Printer};
-use crate::recipe::{installed, wiring};
+use crate::console::output::OutputArgs;
+use crate::console::printer::Printer;
+use crate::error::{Attempt, CliError};
 
 /// Options of `irsa-emu recipe check`.
 #[derive(Debug, Args)]
@@ -44,7 +46,7 @@ pub(super) async fn run(args: CheckArgs, app: &App) -> Result<ExitStatus, CliErr
         recipes: named,
         output: _,
     } = args;
-    let cluster = app.connect().await?;
+    let cluster = app.session.connect().await?;
     let attempted = || {
         format!(
             "checking the Recipes of the cluster of context `{}`",
@@ -62,7 +64,7 @@ pub(super) async fn run(args: CheckArgs, app: &App) -> Result<ExitStatus, CliErr
         } else {
             format!("it has no Recipe `{absent}`; it has: {}", known.join(", "))
         };
-        let next = app.command(&format!("recipe {absent}"));
+        let next = app.session.command(&format!("recipe {absent}"));
         return Err(CliError::because(ExitStatus::Failed, attempted(), why)
             .code(Code::RecipeUnknown)
             .next(next));
@@ -81,7 +83,7 @@ pub(super) async fn run(args: CheckArgs, app: &App) -> Result<ExitStatus, CliErr
     let why = format!("not ready: {}", lacking.join(", "));
     Err(CliError::because(ExitStatus::Failed, attempted(), why)
         .code(Code::NotReady)
-        .next(app.command("doctor")))
+        .next(app.session.command("doctor")))
 }
 
 fn check(recipe: &Recipe) -> Checked {

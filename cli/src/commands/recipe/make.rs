@@ -4,7 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_cluster::kubernetes::apply::Applied;
 use irsa_emu_core::recipe::Recipe;
+use irsa_emu_core::shell::shell_quoted;
+use irsa_emu_install::recipe::request::Request;
+use irsa_emu_install::recipe::wiring;
 use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
@@ -12,11 +17,8 @@ use super::advise::advise;
 use super::next;
 use super::steps::{self, name_of, word};
 use crate::app::App;
-use crate::args;
-use crate::error::{Attempt, CliError, ExitStatus};
-use crate::manifests::Applied;
-use crate::recipe::request::Request;
-use crate::recipe::wiring::{self, shell_quoted};
+use crate::error::{Attempt, CliError};
+use crate::options::words;
 
 /// Options of `irsa-emu recipe apply`.
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
@@ -25,11 +27,11 @@ pub(super) struct MakeArgs {
     /// Name of a recipe, or a file
     #[arg(value_name = "NAME|FILE")]
     recipe: Option<String>,
-    /// The app's own Helm values, to read parameters from; may be given several times, as to helm
+    /// The app's own Helm values, to read parameters from; may be given several times, as with helm
     #[arg(long, value_name = "FILE", value_delimiter = ',')]
     values: Vec<PathBuf>,
-    /// Set a parameter; beats --values
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = args::assignment)]
+    /// Set a parameter; precedes --values
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = words::assignment)]
     set: Vec<(String, String)>,
     /// Namespace of the app: the recipe's parameter `namespace`
     #[arg(short, long, value_name = "NAMESPACE")]
@@ -40,25 +42,25 @@ pub(super) struct MakeArgs {
     /// Take resources that another Recipe of the cluster has
     #[arg(long)]
     replace: bool,
-    /// Also make the ServiceAccount with its annotation, for an app that brings none
+    /// Also create the annotated ServiceAccount, for an app that has none of its own
     #[arg(long)]
     service_account: bool,
-    /// Only print what would be made; needs no cluster
+    /// Only print what would be created; needs no cluster
     #[arg(long)]
     dry_run: bool,
-    /// How it is printed
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Format,
-    /// How long to wait until everything is made, such as 90s or 5m
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = args::duration)]
+    output: RecipeFormat,
+    /// How long to wait until all resources exist, such as 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = words::duration)]
     timeout: Duration,
-    /// Do not wait until everything is made
+    /// Do not wait until all resources exist
     #[arg(long)]
     no_wait: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum RecipeFormat {
     /// For people
     Text,
     /// One JSON object for programs
@@ -67,9 +69,9 @@ enum Format {
     Yaml,
     /// The Recipe, as kubectl takes it
     Manifest,
-    /// Variables for an app that is wired by hand
+    /// Variables for an app that you configure by hand
     Env,
-    /// Helm values that the app needs beside its own
+    /// Extra Helm values for the app
     HelmValues,
 }
 
@@ -93,13 +95,13 @@ pub(super) async fn run(args: &MakeArgs, app: &App) -> Result<ExitStatus, CliErr
         release: args.release.clone(),
         set: args.set.clone(),
     };
-    let command = app.command("recipe");
+    let command = app.session.command("recipe");
     let recipe = steps::fill_in(app, &request, &command).await?;
     if args.dry_run {
         print(args, app, &recipe, None)?;
         return Ok(ExitStatus::Ok);
     }
-    let client = app.connect().await?.client;
+    let client = app.session.connect().await?.client;
     steps::require_emulator(app, &client, &recipe).await?;
     let (recipe, replaced) =
         steps::place(&client, recipe, &request, args.replace, &request.line(&command)).await?;
@@ -121,7 +123,7 @@ pub(super) async fn run(args: &MakeArgs, app: &App) -> Result<ExitStatus, CliErr
 }
 
 fn next_command(args: &MakeArgs, app: &App, recipe: &Recipe) -> Result<String, CliError> {
-    let context = app.context_name()?;
+    let context = app.session.context_name()?;
     Ok(next::command(
         &recipe.spec,
         &args.values,
@@ -133,7 +135,7 @@ fn next_command(args: &MakeArgs, app: &App, recipe: &Recipe) -> Result<String, C
 fn print(args: &MakeArgs, app: &App, recipe: &Recipe, outcome: Option<Applied>) -> Result<(), CliError> {
     let printer = &app.printer;
     match args.output {
-        Format::Json | Format::Yaml => {
+        RecipeFormat::Json | RecipeFormat::Yaml => {
             let mut data = data(args, recipe, outcome);
             // Without a cluster there is none to deploy into.
             if outcome.is_some() {
@@ -141,7 +143,7 @@ fn print(args: &MakeArgs, app: &App, recipe: &Recipe, outcome: Option<Applied>) 
             }
             app.output.put(&data)?;
         }
-        Format::Text => {
+        RecipeFormat::Text => {
             let word = match (outcome, args.no_wait) {
                 (None, _) => "would make",
                 (Some(_), true) => "makes",
@@ -151,7 +153,7 @@ fn print(args: &MakeArgs, app: &App, recipe: &Recipe, outcome: Option<Applied>) 
             printer.data(&wiring::table(&wiring::made(&recipe.spec), printer.width()));
             printer.data("to change in the app's own manifests and values: nothing");
         }
-        Format::Manifest => {
+        RecipeFormat::Manifest => {
             let mut recipe = recipe.clone();
             recipe.status = None;
             recipe.metadata = ObjectMeta {
@@ -163,12 +165,12 @@ fn print(args: &MakeArgs, app: &App, recipe: &Recipe, outcome: Option<Applied>) 
             let text = text.attempting(|| "writing the Recipe as YAML".to_owned())?;
             printer.data(text.trim_end());
         }
-        Format::Env => {
+        RecipeFormat::Env => {
             for (name, value) in wiring::variables(&recipe.spec) {
                 printer.data(&format!("{name}={}", shell_quoted(&value)));
             }
         }
-        Format::HelmValues => printer.data(wiring::HELM_VALUES),
+        RecipeFormat::HelmValues => printer.data(wiring::HELM_VALUES),
     }
     Ok(())
 }

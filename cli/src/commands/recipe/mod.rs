@@ -7,15 +7,16 @@ mod next;
 pub(crate) mod steps;
 
 use clap::{Args, Subcommand};
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_install::recipe::catalog::{self, BUILT_IN};
+use irsa_emu_install::recipe::request::unusable;
 use serde_json::json;
 
 use self::check::CheckArgs;
 use self::make::MakeArgs;
 use crate::app::App;
-use crate::error::{CliError, ExitStatus};
-use crate::output::OutputArgs;
-use crate::recipe::catalog::{self, BUILT_IN};
-use crate::recipe::request::unusable;
+use crate::console::output::OutputArgs;
+use crate::error::CliError;
 
 /// Options of `irsa-emu recipe`.
 #[derive(Debug, Args)]
@@ -39,9 +40,9 @@ enum RecipeVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// Make an app's AWS resources; `irsa-emu recipe NAME` is short for it
+    /// Create an app's AWS resources; `irsa-emu recipe NAME` is short for it
     Apply(MakeArgs),
-    /// Compare the AWS resources that are there with those that the Recipes of the cluster want
+    /// Compare the AWS resources in the emulator with those that the cluster's Recipes need
     Check(CheckArgs),
 }
 

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use irsa_emu_core::kubectl::kubectl;
 use irsa_emu_core::recipe::RecipeSpec;
 
-use crate::kubectl::kubectl;
-use crate::recipe::wiring::{self, shell_quoted};
+use irsa_emu_core::shell::shell_quoted;
+use irsa_emu_install::recipe::wiring;
 
 /// The chart whose values `--values` reads.
 const CHART: &str = "hashicorp/vault";

@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::kubernetes::apply::{self, Applied, ApplyError, Manifest};
+use irsa_emu_cluster::progress::seconds;
 use irsa_emu_core::contract::{EKS_PREFIX, INSTANCE_LABEL, ROLE_ARN};
 use irsa_emu_core::recipe::Recipe;
+use irsa_emu_install::recipe::placed::{self, Place};
+use irsa_emu_install::recipe::request::Request;
+use irsa_emu_install::recipe::{installed, wiring};
+use irsa_emu_install::recorded;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{DeleteParams, ObjectMeta};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 
 use crate::app::App;
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::manifests::{self, Applied, ApplyError, Manifest, recorded};
-use crate::progress::seconds;
-use crate::prompt;
-use crate::recipe::placed::{self, Place};
-use crate::recipe::request::Request;
-use crate::recipe::{installed, wiring};
+use crate::console::prompt;
+use crate::error::{Attempt, CliError};
 
 /// The Recipe with its parameters filled in: from flags, then values, then defaults, then the user.
 /// `command` is what the user can type again.
@@ -29,18 +31,18 @@ pub(crate) async fn fill_in(app: &App, request: &Request, command: &str) -> Resu
     let missing = draft.missing();
     if !missing.is_empty() {
         if !prompt::is_possible(&app.printer) {
-            return Err(request.lacking(&missing, command));
+            return Err(request.lacking(&missing, command).into());
         }
         draft.take(prompt::parameters(&app.printer, missing).await?);
     }
-    draft.finish(request, &app.instance)
+    Ok(draft.finish(request, &app.session.instance)?)
 }
 
 /// The recipes of the configuration file, filled in.
 pub(crate) async fn configured(app: &App) -> Result<Vec<Recipe>, CliError> {
     let mut recipes = Vec::new();
     for entry in app.config.recipes() {
-        recipes.push(fill_in(app, &Request::from(entry), &app.command("recipe")).await?);
+        recipes.push(fill_in(app, &Request::from(entry), &app.session.command("recipe")).await?);
     }
     Ok(recipes)
 }
@@ -65,7 +67,7 @@ pub(crate) async fn place(
             .map(|taken| format!("\n  - Recipe {}: {}", taken.from, taken.what))
             .collect();
         let why = format!(
-            "the Recipe {name} would take away what another app has:{}",
+            "the Recipe {name} would take resources of another app:{}",
             lines.concat()
         );
         return Err(CliError::because(ExitStatus::Unsafe, attempted, why)
@@ -101,10 +103,10 @@ pub(super) async fn require_emulator(app: &App, client: &Client, recipe: &Recipe
     if recorded.is_none_or(|recorded| !recorded.real_aws) {
         return Ok(());
     }
-    let why = "the backend of this install is real AWS, where irsa-emu makes nothing: make the resources with your own tools";
+    let why = "the backend of this install is real AWS, where irsa-emu creates nothing: create the resources with your own tools";
     Err(CliError::because(ExitStatus::Failed, attempted(), why)
         .code(Code::RealAws)
-        .next(format!("{} --backend emulator", app.command("up"))))
+        .next(format!("{} --backend emulator", app.session.command("up"))))
 }
 
 /// Applies the Recipe.
@@ -113,12 +115,12 @@ pub(crate) async fn apply(app: &App, client: &Client, recipe: &Recipe) -> Result
     app.progress.step(&format!("applying the Recipe {title}"));
     let attempted = || format!("applying the Recipe {title}");
     let manifest = Manifest::of(recipe).attempting(attempted)?;
-    let applied = manifests::apply(client, &manifest).await.map_err(|error| {
+    let applied = apply::apply(client, &manifest).await.map_err(|error| {
         if code(&error) == Some(404) {
             let why = "the cluster does not know the kind Recipe: irsa-emu is not installed there";
             CliError::because(ExitStatus::Prerequisite, attempted(), why)
                 .code(Code::NotInstalled)
-                .next(app.command("up"))
+                .next(app.session.command("up"))
         } else {
             CliError::failed(attempted(), error)
         }
@@ -138,11 +140,11 @@ pub(super) async fn apply_service_accounts(
     for (namespace, name, role) in &accounts {
         let attempted = || format!("making the ServiceAccount {namespace}/{name}");
         let manifest = Manifest::of(&service_account(app, namespace, name, role)).attempting(attempted)?;
-        manifests::apply(client, &manifest).await.map_err(|error| {
+        apply::apply(client, &manifest).await.map_err(|error| {
             let absent = code(&error) == Some(404);
             let error = CliError::failed(attempted(), error);
             if absent {
-                error.next(format!("{} create namespace {namespace}", app.kubectl()))
+                error.next(format!("{} create namespace {namespace}", app.session.kubectl()))
             } else {
                 error
             }
@@ -154,7 +156,7 @@ pub(super) async fn apply_service_accounts(
 
 fn service_account(app: &App, namespace: &str, name: &str, role: &str) -> ServiceAccount {
     let annotation = (format!("{EKS_PREFIX}/{ROLE_ARN}"), role.to_owned());
-    let label = (INSTANCE_LABEL.to_owned(), app.instance.clone());
+    let label = (INSTANCE_LABEL.to_owned(), app.session.instance.clone());
     ServiceAccount {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
@@ -196,17 +198,17 @@ pub(crate) async fn wait(
             let why = "it was deleted meanwhile";
             Err(CliError::because(ExitStatus::Failed, attempted(), why).next(again))
         }
-        Ok(Err(error)) => Err(CliError::failed(attempted(), error).next(app.command("doctor"))),
+        Ok(Err(error)) => Err(CliError::failed(attempted(), error).next(app.session.command("doctor"))),
         Err(_) => {
             let last = api.get_opt(&title).await.ok().flatten();
             let said = last
                 .as_ref()
                 .and_then(message)
-                .unwrap_or("the keeper has not said anything about it yet");
+                .unwrap_or("the keeper has not reported anything about it yet");
             let why = format!("not Ready within {}: {said}", seconds(timeout));
             Err(CliError::because(ExitStatus::Timeout, attempted(), why)
                 .code(Code::NotReady)
-                .next(app.command("doctor")))
+                .next(app.session.command("doctor")))
         }
     }
 }

@@ -1,17 +1,20 @@
 //! `up` once more for an install that is there, with the settings that it has: what `doctor --fix` does.
 
-use clap::{Arg, ArgAction, Args, Command, Parser};
+use clap::Parser;
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_cluster::kubernetes::deployment::image;
 use irsa_emu_core::contract::{EMULATOR, NAMESPACE, WEBHOOK};
+use irsa_emu_install::objects::emulator_options::EmulatorOptions;
+use irsa_emu_install::settings::installed;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 
-use super::{Up, UpArgs};
+use super::attempt::Up;
+use super::options::UpArgs;
 use crate::app::App;
-use crate::checks::image;
-use crate::error::{Attempt, CliError, ExitStatus};
-use crate::images::ImageArgs;
-use crate::manifests::settings::argument;
-use crate::manifests::{EmulatorArgs, InstallArgs};
+use crate::error::{Attempt, CliError};
+use crate::options::emulator::EmulatorArgs;
+use crate::options::install::InstallArgs;
 
 /// Images of ours that `up` makes by itself.
 const MADE_HERE: &str = "irsa-emu.dev/";
@@ -27,75 +30,40 @@ struct Line {
 /// Applies everything again and loads images, and keeps the settings of the install.
 pub async fn again(app: &App) -> Result<(), CliError> {
     let attempted = || "reading the settings of the install".to_owned();
-    let cluster = app.connect().await?;
+    let cluster = app.session.connect().await?;
     let deployments = Api::<Deployment>::namespaced(cluster.client.clone(), NAMESPACE);
     let (webhook, emulator) = tokio::try_join!(deployments.get_opt(WEBHOOK), deployments.get_opt(EMULATOR))
         .attempting(attempted)?;
-    let words = words(webhook.as_ref(), emulator.as_ref());
-    let line = Line::try_parse_from(&words)
-        .map_err(|error| CliError::new(ExitStatus::Failed, attempted(), error).next(app.command("up")))?;
-    Up::new(&line.up, app)?.make_ready().await.map(drop)
+    let args = kept(webhook.as_ref(), emulator.as_ref()).map_err(|error| {
+        CliError::new(ExitStatus::Failed, attempted(), error).next(app.session.command("up"))
+    })?;
+    Up::new(&args, app)?.make_ready().await.map(drop)
 }
 
-/// The words of a command line that keeps the settings of an install. What is not there gets its default.
-fn words(webhook: Option<&Deployment>, emulator: Option<&Deployment>) -> Vec<String> {
-    let kept = InstallArgs::augment_args(Command::new("up"));
-    let kept = EmulatorArgs::augment_args(ImageArgs::augment_args(kept));
-    let words = kept.get_arguments().filter_map(|option| {
-        let name = option.get_long()?;
-        let values = values(name, webhook, emulator).into_iter();
-        Some(values.filter_map(|value| word(option, name, &value)))
-    });
-    words.flatten().collect()
-}
-
-/// The values that an option must have had for the install to be as it is.
-fn values(option: &str, webhook: Option<&Deployment>, emulator: Option<&Deployment>) -> Vec<String> {
-    let run = || emulator.map(EmulatorArgs::of).unwrap_or_default();
-    match option {
-        "emulator-image" => return emulator.and_then(image).into_iter().collect(),
-        "emulator-memory" => return run().emulator_memory.into_iter().collect(),
-        "emulator-cpu" => return run().emulator_cpu.into_iter().collect(),
-        "emulator-env" => {
-            let pairs = run().emulator_env.into_iter();
-            return pairs.map(|(name, value)| format!("{name}={value}")).collect();
-        }
-        _ => {}
-    }
-    let Some(webhook) = webhook else {
-        return Vec::new();
-    };
-    let flag = |name: &str| argument(webhook, name);
+/// The options that keep the settings of an install. What is not there gets its default.
+fn kept(webhook: Option<&Deployment>, emulator: Option<&Deployment>) -> Result<UpArgs, clap::Error> {
+    let mut up = Line::try_parse_from(None::<String>)?.up;
     let is_named = |image: &String| !image.starts_with(MADE_HERE);
-    let value = match option {
-        "webhook-image" => image(webhook).filter(is_named),
-        "sidecar-image" => flag(option).filter(is_named),
-        "issuer-alias" => {
-            let aliases = flag("issuer-aliases").unwrap_or_default();
-            let aliases = aliases.split(',').filter(|alias| !alias.is_empty());
-            return aliases.map(str::to_owned).collect();
-        }
-        "compose-role-arn" => flag("account").filter(|_| flag(option).as_deref() == Some("true")),
-        // Every other option sets the flag of the webhook that is named like it.
-        _ => flag(option),
-    };
-    value.into_iter().collect()
-}
-
-/// The word of a command line that gives an option this value.
-fn word(option: &Arg, name: &str, value: &str) -> Option<String> {
-    match option.get_action() {
-        ArgAction::SetTrue => (value == "true").then(|| format!("--{name}")),
-        _ => Some(format!("--{name}={value}")),
+    if let Some((webhook, settings)) = webhook.and_then(|webhook| Some((webhook, installed(webhook)?))) {
+        up.images.webhook_image = image(webhook).filter(is_named);
+        up.images.sidecar_image = Some(settings.sidecar_image.clone()).filter(is_named);
+        up.install = InstallArgs::of(settings);
     }
+    if let Some(emulator) = emulator {
+        up.images.emulator_image = image(emulator).unwrap_or(up.images.emulator_image);
+        up.emulator = EmulatorArgs::of(EmulatorOptions::of(emulator));
+    }
+    Ok(up)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use clap::{Arg, Args, Command};
+    use irsa_emu_cluster::images::source::References;
+
     use super::*;
-    use crate::manifests::References;
 
     /// Every option that an install keeps, none with its default.
     const KEPT: [&[&str]; 2] = [
@@ -158,7 +126,9 @@ mod tests {
             sidecar: images.sidecar_image.unwrap_or_else(|| made("sidecar")),
             emulator: images.emulator_image,
         };
-        let install = up.install.install("irsa-emu", references, &up.emulator, true);
+        let install = up
+            .install
+            .install("irsa-emu", references, &up.emulator.options(), true);
         let manifests = install.manifests().unwrap();
         [WEBHOOK, EMULATOR].map(|name| {
             let title = format!("Deployment {name}");
@@ -174,7 +144,7 @@ mod tests {
         for told in KEPT.into_iter().chain([nothing]) {
             let told = parse(told);
             let [webhook, emulator] = deployments(&told);
-            let again = parse(&words(webhook.as_ref(), emulator.as_ref()));
+            let again = kept(webhook.as_ref(), emulator.as_ref()).unwrap();
             let options = |up: &UpArgs| format!("{:#?}\n{:#?}\n{:#?}", up.install, up.images, up.emulator);
             assert_eq!(options(&again), options(&told));
         }
@@ -200,7 +170,8 @@ mod tests {
 
     #[test]
     fn an_install_of_which_nothing_is_left_gets_the_defaults() {
-        assert!(words(None, None).is_empty());
-        assert!(Line::try_parse_from(Vec::<String>::new()).is_ok());
+        let nothing: &[&str] = &[];
+        let again = kept(None, None).unwrap();
+        assert_eq!(format!("{again:?}"), format!("{:?}", parse(nothing)));
     }
 }

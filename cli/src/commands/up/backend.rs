@@ -1,14 +1,17 @@
 //! What the credentials of Pods are good for: the emulator that `up` deploys, or real AWS.
 
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_cluster::kubernetes::apply::{self, Applied};
+use irsa_emu_cluster::kubernetes::connect::Cluster;
 use irsa_emu_core::contract::{AWS_CREDENTIALS_SECRET, NAMESPACE};
+use irsa_emu_core::install::Backend;
+use irsa_emu_install::objects::base_credentials::{self, BaseCredentials};
+use irsa_emu_install::objects::install::Install;
+use irsa_emu_install::removal;
 
-use super::Up;
-use super::options::BaseCredentialsFrom;
-use crate::cluster::target::Cluster;
-use crate::error::{Attempt, CliError, ExitStatus};
-use crate::manifests::base_credentials::{self, BaseCredentials};
-use crate::manifests::options::BackendKind;
-use crate::manifests::{self, Applied, Backend, Install, removal};
+use super::attempt::Up;
+use crate::error::{Attempt, CliError};
+use crate::options::words::BaseCredentialsFrom;
 
 const ATTEMPTED: &str = "choosing the backend";
 
@@ -18,13 +21,13 @@ impl Up<'_> {
         let args = self.args;
         let wrong = |why: &str| {
             Err(CliError::because(ExitStatus::Usage, ATTEMPTED, why)
-                .next(format!("{} --backend aws", self.app.command("up"))))
+                .next(format!("{} --backend aws", self.app.session.command("up"))))
         };
         if let Some(why) = args.install.contradiction() {
             return wrong(why);
         }
         let from_here = args.base_credentials == BaseCredentialsFrom::Env;
-        if args.install.backend == BackendKind::Emulator {
+        if args.install.backend == Backend::Emulator {
             return if from_here {
                 wrong("--base-credentials goes with --backend aws")
             } else {
@@ -46,13 +49,7 @@ impl Up<'_> {
         Ok(Some(credentials))
     }
 
-    pub(super) fn backend(&self) -> Backend {
-        self.args
-            .install
-            .backend(&self.images.emulator_image, &self.args.emulator)
-    }
-
-    /// What backend `aws` needs beside the objects that every install has. Answers how much was changed.
+    /// What backend `aws` needs beside the objects that every install has. Returns how much was changed.
     pub(super) async fn prepare_aws(
         &self,
         cluster: &Cluster,
@@ -69,18 +66,21 @@ impl Up<'_> {
         let mut changes = 0;
         if let Some(credentials) = credentials {
             let manifest = credentials.manifest(install).attempting(attempted)?;
-            let applied = manifests::apply(client, &manifest).await.attempting(attempted)?;
+            let applied = apply::apply(client, &manifest).await.attempting(attempted)?;
             changes += usize::from(applied != Applied::Unchanged);
         }
         if !base_credentials::are_there(client).await.attempting(attempted)? {
             let why = format!(
                 "the Secret {NAMESPACE}/{AWS_CREDENTIALS_SECRET} with the base credentials is not there"
             );
-            let next = format!("{} --backend aws --base-credentials env", self.app.command("up"));
+            let next = format!(
+                "{} --backend aws --base-credentials env",
+                self.app.session.command("up")
+            );
             return Err(CliError::because(ExitStatus::Prerequisite, attempted(), why).next(next));
         }
         // An emulator that nobody asks any more would look as if it counted.
-        changes += removal::emulator(client, &install.instance)
+        changes += removal::emulator(client, &install.settings.instance)
             .await
             .attempting(attempted)?;
         Ok(changes)

@@ -2,28 +2,30 @@
 
 use std::time::Duration;
 
+use irsa_emu_cluster::docker::Docker;
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_cluster::kubernetes::connect::{Cluster, is_safe};
+use irsa_emu_cluster::local;
+use irsa_emu_cluster::local::choice::{Candidates, Choice, ChoiceError, choose};
+use irsa_emu_cluster::local::family::Family;
+use irsa_emu_cluster::local::provider::ClusterProvider;
 use irsa_emu_core::contract::{INSTANCE_LABEL, NAMESPACE};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 
-use super::Up;
-use super::options::ClusterFrom;
-use crate::cluster::Family;
-use crate::cluster::choice::{Choice, ChoiceError, Seen, choose};
-use crate::cluster::provider::{self, Provider};
-use crate::cluster::target::{Cluster, is_safe};
-use crate::docker::Docker;
-use crate::error::{Attempt, CliError, ExitStatus};
+use super::attempt::Up;
+use crate::error::{Attempt, CliError};
+use crate::options::words::ClusterFrom;
 
 /// How long the cluster of the current context is asked; it may be gone for good.
-const PATIENCE: Duration = Duration::from_secs(3);
+const CURRENT_CONTEXT_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Up<'_> {
-    /// Chooses the cluster, and says which one and why.
-    pub(super) async fn provider(&self) -> Result<Box<dyn Provider + '_>, CliError> {
+    /// Chooses the cluster, and reports which one and why.
+    pub(super) async fn provider(&self) -> Result<Box<dyn ClusterProvider + '_>, CliError> {
         let app = self.app;
         let seen = self.seen().await?;
-        let chosen = choose(self.args.cluster.asked(), &app.instance, &seen);
+        let chosen = choose(self.args.cluster.asked(), &app.session.instance, &seen);
         let (choice, why) = chosen.map_err(|error| {
             let next = match &error {
                 ChoiceError::Conflict { .. } => "irsa-emu up --context NAME",
@@ -32,13 +34,13 @@ impl Up<'_> {
             CliError::new(ExitStatus::Usage, "choosing the cluster", error).next(next)
         })?;
         let provider = match &choice {
-            Choice::Own(family) => provider::own(
+            Choice::Own(family) => local::own(
                 *family,
-                &app.instance,
-                app.runner.as_ref(),
-                app.kubeconfig.as_deref(),
+                &app.session.instance,
+                app.session.runner.as_ref(),
+                app.session.kubeconfig.as_deref(),
             ),
-            Choice::Existing(context) => provider::existing(context),
+            Choice::Existing(context) => local::existing(context),
         };
         if self.args.cluster == ClusterFrom::Auto && seen.named.is_none() {
             app.progress
@@ -48,8 +50,8 @@ impl Up<'_> {
         Ok(provider)
     }
 
-    /// Says how to get the current cluster instead, where a new one is about to be made beside it.
-    fn mention_current(&self, choice: &Choice, seen: &Seen) {
+    /// Prints how to use the current cluster instead, if a new one is about to be made beside it.
+    fn mention_current(&self, choice: &Choice, seen: &Candidates) {
         let makes_one = matches!(choice, Choice::Own(_)) && seen.own.is_empty();
         if let Some(current) = seen
             .current
@@ -62,31 +64,32 @@ impl Up<'_> {
         }
     }
 
-    async fn seen(&self) -> Result<Seen, CliError> {
+    async fn seen(&self) -> Result<Candidates, CliError> {
         let app = self.app;
         let config = app
+            .session
             .kubeconfigs()
             .read()
             .map_err(|error| CliError::new(ExitStatus::Usage, "choosing the cluster", error))?;
         let knows = |context: &str| config.contexts.iter().any(|found| found.name == context);
-        let mut seen = Seen {
-            named: app.context.clone(),
+        let mut seen = Candidates {
+            named: app.session.context.clone(),
             own: Family::ALL
                 .into_iter()
-                .filter(|family| knows(&family.context(&app.instance)))
+                .filter(|family| knows(&family.context(&app.session.instance)))
                 .collect(),
             current: config.current_context.clone().filter(|current| knows(current)),
             current_has_install: false,
             programs: Family::ALL
                 .into_iter()
-                .filter(|family| app.runner.find(family.program()).is_some())
+                .filter(|family| app.session.runner.find(family.program()).is_some())
                 .collect(),
         };
         if self.args.cluster != ClusterFrom::Auto || seen.named.is_some() || !seen.own.is_empty() {
             return Ok(seen);
         }
         if let Some(current) = seen.current.as_deref().filter(|current| is_safe(current)) {
-            let asked = tokio::time::timeout(PATIENCE, self.has_install(current)).await;
+            let asked = tokio::time::timeout(CURRENT_CONTEXT_TIMEOUT, self.has_install(current)).await;
             seen.current_has_install = asked.ok().flatten().unwrap_or_default();
         }
         if !seen.current_has_install {
@@ -97,23 +100,25 @@ impl Up<'_> {
 
     /// Whether the cluster of a context has this install.
     async fn has_install(&self, context: &str) -> Option<bool> {
-        let cluster = Cluster::connect(&self.app.kubeconfigs(), context).await.ok()?;
+        let cluster = Cluster::connect(&self.app.session.kubeconfigs(), context)
+            .await
+            .ok()?;
         let namespace = Api::<Namespace>::all(cluster.client)
             .get_opt(NAMESPACE)
             .await
             .ok()?;
         let labels = namespace.and_then(|namespace| namespace.metadata.labels)?;
-        Some(labels.get(INSTANCE_LABEL) == Some(&self.app.instance))
+        Some(labels.get(INSTANCE_LABEL) == Some(&self.app.session.instance))
     }
 
     /// Own clusters that the kubeconfig has lost.
     async fn own_in_docker(&self) -> Result<Vec<Family>, CliError> {
-        let docker = Docker::connect(self.app.runner.as_ref())
+        let docker = Docker::connect(self.app.session.runner.as_ref())
             .await
             .map_err(|error| CliError::hinted("finding Docker", error))?;
         let mut own = Vec::new();
         for family in Family::ALL {
-            let nodes = docker.nodes(family, &self.app.instance).await;
+            let nodes = docker.nodes(family, &self.app.session.instance).await;
             if !nodes.attempting(|| "listing the nodes".to_owned())?.is_empty() {
                 own.push(family);
             }

@@ -1,24 +1,28 @@
-//! How `up` makes its own cluster: anew where it is not what is asked, and whole where a run before was cut off.
+//! How `up` makes its own cluster: again if it differs from what is asked for, and whole if a run before was cut off.
 
+use irsa_emu_cluster::docker::Docker;
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::kubernetes::POLL;
+use irsa_emu_cluster::kubernetes::kubeconfig::CurrentContexts;
+use irsa_emu_cluster::local::config_file::ConfigFile;
+use irsa_emu_cluster::local::drift::{self, Asks};
+use irsa_emu_cluster::local::family::Family;
+use irsa_emu_cluster::local::nodes::Node;
+use irsa_emu_cluster::local::provider::{ClusterProvider, Wanted};
+use irsa_emu_cluster::local::{orphan, ownership};
+use irsa_emu_cluster::progress::seconds;
 use tokio::time::Instant;
 
+use super::attempt::{Made, Up};
 use super::place::nodes;
-use super::{Made, Up};
-use crate::cluster::config_file::ConfigFile;
-use crate::cluster::drift::{self, Asks};
-use crate::cluster::kubeconfig::CurrentContexts;
-use crate::cluster::provider::{Provider, Wanted};
-use crate::cluster::{Family, orphan, ownership, ready};
-use crate::docker::{Docker, Node};
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::progress::seconds;
-use crate::prompt::{self, YesArgs};
+use crate::console::prompt::{self, YesArgs};
+use crate::error::{Attempt, CliError};
 
 impl Up<'_> {
     /// The containers of the cluster, when nobody is at work on it any more; none where it is to be made.
     pub(super) async fn settled(
         &self,
-        provider: &dyn Provider,
+        provider: &dyn ClusterProvider,
         docker: &Docker,
     ) -> Result<Vec<Node>, CliError> {
         if self.app.state().is_begun() {
@@ -29,14 +33,14 @@ impl Up<'_> {
             .await
             .map_err(|error| CliError::hinted(format!("looking for the {}", provider.title()), error))?;
         let found = nodes(docker, provider).await?;
-        let known = self.app.kubeconfigs().know(provider.context());
+        let known = self.app.session.kubeconfigs().know(provider.context());
         // The context is the last thing that is written: with it, the creation came to its end.
         let half_made =
             self.app.state().is_begun() && !known.attempting(|| "reading the kubeconfig".to_owned())?;
         if (listed || !found.is_empty()) && half_made {
             self.app
                 .progress
-                .detail("a run before was cut off while it made the cluster: beginning again");
+                .detail("an earlier run was cut off while it created the cluster: starting over");
             self.delete(provider).await?;
             return Ok(Vec::new());
         }
@@ -44,20 +48,20 @@ impl Up<'_> {
     }
 
     /// Lets a program end its work that was started by a run that is gone.
-    async fn wait_for_orphan(&self, provider: &dyn Provider) -> Result<(), CliError> {
+    async fn wait_for_orphan(&self, provider: &dyn ClusterProvider) -> Result<(), CliError> {
         let Some((family, name)) = provider.containers() else {
             return Ok(());
         };
-        let before = self.app.kubeconfigs().remember_current();
+        let before = self.app.session.kubeconfigs().remember_current();
         let mut waited = false;
         while let Some(process) = orphan::creator(family, name) {
             waited = true;
             self.app.progress.detail(&format!(
-                "process {process} still makes it, for a run that is gone: waiting for its end"
+                "process {process} of an earlier run still creates it: waiting for it to end"
             ));
             if Instant::now() >= self.deadline() {
                 let why = format!(
-                    "process {process}, which a run before started, was not done within {}",
+                    "process {process}, which an earlier run started, was not done within {}",
                     seconds(self.args.timeout)
                 );
                 let attempted = format!("waiting for the {}", provider.title());
@@ -65,7 +69,7 @@ impl Up<'_> {
                     CliError::because(ExitStatus::Timeout, attempted, why).next(format!("kill {process}"))
                 );
             }
-            tokio::time::sleep(ready::POLL).await;
+            tokio::time::sleep(POLL).await;
         }
         if waited {
             self.keep_current(&before)
@@ -74,10 +78,10 @@ impl Up<'_> {
         }
     }
 
-    /// The differences between the cluster and what is asked, as lines; an error where it may not be made anew.
+    /// The differences between the cluster and what is asked, as lines; an error where it may not be recreated.
     pub(super) async fn differences(
         &self,
-        provider: &dyn Provider,
+        provider: &dyn ClusterProvider,
         found: &[Node],
     ) -> Result<Option<String>, CliError> {
         if found.is_empty() {
@@ -92,10 +96,10 @@ impl Up<'_> {
         if drift.is_empty() {
             return Ok(None);
         }
-        let attempted = format!("using the {} that is there", provider.title());
+        let attempted = format!("using the existing {}", provider.title());
         let list: Vec<String> = drift.iter().map(|drift| format!("\n    {drift}")).collect();
         let list = list.concat();
-        let why = format!("it is not what is asked:{list}");
+        let why = format!("it differs from what you ask for:{list}");
         if !self.args.recreate && !self.is_asked_to_recreate(provider, found, &why).await {
             let asked: Vec<String> = drift
                 .iter()
@@ -103,17 +107,17 @@ impl Up<'_> {
                 .collect();
             let next = format!(
                 "{}{} --recreate  (deletes the cluster and all that is in it)",
-                app.command("up"),
+                app.session.command("up"),
                 asked.concat()
             );
             return Err(CliError::because(ExitStatus::Unsafe, attempted, why)
                 .code(Code::ClusterDiffers)
                 .next(next));
         }
-        let (kubeconfigs, context) = (app.kubeconfigs(), provider.context());
-        if !ownership::made_by_up(&kubeconfigs, context, &app.instance, found).await {
-            let why = format!("{why}\n  and irsa-emu did not make it, so it is not deleted");
-            let next = format!("{} --delete-cluster", app.command("down"));
+        let (kubeconfigs, context) = (app.session.kubeconfigs(), provider.context());
+        if !ownership::made_by_up(&kubeconfigs, context, &app.session.instance, found).await {
+            let why = format!("{why}\n  and irsa-emu did not create it, so it is not deleted");
+            let next = format!("{} --delete-cluster", app.session.command("down"));
             return Err(CliError::because(ExitStatus::Unsafe, attempted, why)
                 .code(Code::ClusterNotOurs)
                 .next(next));
@@ -121,41 +125,41 @@ impl Up<'_> {
         Ok(Some(list))
     }
 
-    /// Asks, where somebody can be asked, whether a cluster that `up` made is to be deleted and made anew.
-    async fn is_asked_to_recreate(&self, provider: &dyn Provider, found: &[Node], why: &str) -> bool {
+    /// Asks, where somebody can be asked, whether a cluster that `up` made is to be deleted and recreated.
+    async fn is_asked_to_recreate(&self, provider: &dyn ClusterProvider, found: &[Node], why: &str) -> bool {
         let app = self.app;
         if self.args.dry_run || !prompt::is_possible(&app.printer) {
             return false;
         }
-        let (kubeconfigs, context) = (app.kubeconfigs(), provider.context());
-        if !ownership::made_by_up(&kubeconfigs, context, &app.instance, found).await {
+        let (kubeconfigs, context) = (app.session.kubeconfigs(), provider.context());
+        if !ownership::made_by_up(&kubeconfigs, context, &app.session.instance, found).await {
             return false;
         }
         app.progress.note(&format!("the {}: {why}", provider.title()));
-        let question = "Delete it with all that is in it, and make it anew?";
+        let question = "Delete it with all that is in it, and recreate it?";
         let yes = YesArgs { yes: false };
-        let again = app.command("up");
+        let again = app.session.command("up");
         prompt::confirm(&app.printer, yes, question, "deleting it", &again)
             .await
             .is_ok()
     }
 
-    /// Deletes the cluster where it is not what is asked; answers whether it did.
+    /// Deletes the cluster if it differs from what is asked for; returns whether it did.
     pub(super) async fn replace_if_different(
         &self,
-        provider: &dyn Provider,
+        provider: &dyn ClusterProvider,
         found: &[Node],
     ) -> Result<bool, CliError> {
         let Some(list) = self.differences(provider, found).await? else {
             return Ok(false);
         };
-        self.app.progress.detail(&format!("making it anew:{list}"));
+        self.app.progress.detail(&format!("recreating it:{list}"));
         self.delete(provider).await?;
         Ok(true)
     }
 
-    async fn delete(&self, provider: &dyn Provider) -> Result<(), CliError> {
-        let before = self.app.kubeconfigs().remember_current();
+    async fn delete(&self, provider: &dyn ClusterProvider) -> Result<(), CliError> {
+        let before = self.app.session.kubeconfigs().remember_current();
         provider
             .delete()
             .await
@@ -167,7 +171,10 @@ impl Up<'_> {
     }
 
     /// The user's own configuration of the cluster.
-    pub(super) fn cluster_config(&self, provider: &dyn Provider) -> Result<Option<ConfigFile>, CliError> {
+    pub(super) fn cluster_config(
+        &self,
+        provider: &dyn ClusterProvider,
+    ) -> Result<Option<ConfigFile>, CliError> {
         let Some(path) = self.args.cluster_config.clone() else {
             return Ok(None);
         };
@@ -182,14 +189,14 @@ impl Up<'_> {
 
     pub(super) async fn create(
         &self,
-        provider: &dyn Provider,
+        provider: &dyn ClusterProvider,
         port: u16,
         config: Option<&ConfigFile>,
     ) -> Result<(), CliError> {
         let (app, title) = (self.app, provider.title());
         let attempted = format!("creating the {title}");
         app.progress.step(&attempted);
-        let before = app.kubeconfigs().remember_current();
+        let before = app.session.kubeconfigs().remember_current();
         app.state().begin().attempting(|| attempted.clone())?;
         self.record(Made::HalfCluster(family(provider)));
         let wanted = Wanted {
@@ -211,14 +218,14 @@ impl Up<'_> {
             Ok(Err(error)) => Err(CliError::hinted(attempted, error)),
             Err(_) => {
                 let why = format!("it was not done within {}", seconds(self.args.timeout));
-                let next = format!("{} --timeout 15m", app.command("up"));
+                let next = format!("{} --timeout 15m", app.session.command("up"));
                 Err(CliError::because(ExitStatus::Timeout, attempted, why).next(next))
             }
         }
     }
 
     /// Notes that the cluster is whole.
-    pub(super) fn created(&self, provider: &dyn Provider) {
+    pub(super) fn created(&self, provider: &dyn ClusterProvider) {
         self.record(Made::Cluster(family(provider)));
         self.app.state().end();
     }
@@ -235,6 +242,6 @@ impl Up<'_> {
     }
 }
 
-fn family(provider: &dyn Provider) -> Family {
+fn family(provider: &dyn ClusterProvider) -> Family {
     provider.containers().map_or(Family::Kind, |(family, _)| family)
 }

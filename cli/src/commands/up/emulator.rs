@@ -1,35 +1,18 @@
 //! What the emulator's container gets beside its image: variables, and the token of a licence.
 
-use super::{Up, UpArgs};
-use crate::app::App;
-use crate::cluster::target::Cluster;
-use crate::error::{Attempt, CliError, ExitStatus};
-use crate::manifests::auth_token::{self, AUTH_TOKEN, AuthToken};
-use crate::manifests::options::BackendKind;
-use crate::manifests::{ApplyError, Install, Manifest};
+use irsa_emu_cluster::kubernetes::apply::{ApplyError, Manifest};
+use irsa_emu_cluster::kubernetes::connect::Cluster;
+use irsa_emu_core::install::Backend;
+use irsa_emu_install::objects::auth_token;
+use irsa_emu_install::objects::install::Install;
 
-/// Refuses what the container must not get, before anything is made; reads a token that comes from here.
-pub(super) fn token(args: &UpArgs, app: &App) -> Result<Option<AuthToken>, CliError> {
-    if args.install.backend != BackendKind::Emulator {
-        return Ok(None);
-    }
-    let up = app.command("up");
-    if let Some(why) = args.emulator.refused() {
-        let attempted = "reading the variables for the emulator";
-        return Err(CliError::because(ExitStatus::Usage, attempted, why).next(format!("{up} --help")));
-    }
-    let file = args.emulator_auth_token_file.as_deref();
-    AuthToken::read(file, std::env::var(AUTH_TOKEN).ok()).map_err(|error| {
-        let attempted = "reading the token of the emulator";
-        CliError::new(ExitStatus::Usage, attempted, error)
-            .next(format!("{up} --emulator-auth-token-file FILE"))
-    })
-}
+use super::attempt::Up;
+use crate::error::{Attempt, CliError};
 
 impl Up<'_> {
     /// What the emulator's token is known by: the one from here, else the one that the cluster keeps.
     pub(super) async fn token_mark(&self, cluster: &Cluster) -> Result<Option<String>, CliError> {
-        if self.args.install.backend != BackendKind::Emulator {
+        if self.args.install.backend != Backend::Emulator {
             return Ok(None);
         }
         match &self.token {

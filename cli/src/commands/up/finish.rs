@@ -1,20 +1,21 @@
-//! What `up` says at its end: how to reach what is there now, and what to do next.
+//! What `up` prints at its end: how to reach what is there now, and what to do next.
 
+use irsa_emu_cluster::progress::{StepTaken, milliseconds, seconds};
+use irsa_emu_core::choice::Choice;
 use irsa_emu_core::contract::{emulator_url, sts_front_url};
+use irsa_emu_core::install::Backend;
+use irsa_emu_core::kubectl::kubectl;
+use irsa_emu_core::paint::Paint;
 use irsa_emu_core::recipe::Recipe;
+use irsa_emu_install::recipe::installed;
+use irsa_emu_install::recipe::wiring::{self, Made};
 use serde::Serialize;
 
-use super::Up;
+use super::attempt::Up;
 use super::install::host_endpoint;
 use super::place::Place;
+use crate::console::printer::Printer;
 use crate::error::{Attempt, CliError};
-use crate::kubectl::kubectl;
-use crate::manifests::BACKEND_AWS;
-use crate::manifests::options::BackendKind;
-use crate::printer::{Paint, Printer};
-use crate::progress::{StepTaken, milliseconds, seconds};
-use crate::recipe::installed;
-use crate::recipe::wiring::{self, Made};
 
 /// What is there after `up`.
 #[derive(Debug, Serialize)]
@@ -65,19 +66,20 @@ impl Up<'_> {
             .await
             .attempting(|| "listing the Recipes of the cluster".to_owned())?;
         let elapsed = self.since.elapsed();
-        let emulated = self.args.install.backend == BackendKind::Emulator;
+        let backend = self.args.install.backend;
+        let emulated = backend == Backend::Emulator;
         let ready = Ready {
             context: context.clone(),
             kubernetes: place.cluster.version.clone(),
-            instance: app.instance.clone(),
+            instance: app.session.instance.clone(),
             changes,
-            backend: if emulated { "emulator" } else { BACKEND_AWS },
+            backend: backend.as_str(),
             host_endpoint: place.host_port.filter(|_| emulated).map(host_endpoint),
             cluster_endpoint: emulated.then(emulator_url),
             sts_endpoint: sts_front_url(),
             region: self.args.install.region.clone(),
             next: next(emulated, !recipes.is_empty(), |verb| {
-                app.command_in(context, verb)
+                app.session.command_in(context, verb)
             }),
             recipes: recipes.iter().map(Kept::from).collect(),
             steps: app.progress.taken(),
@@ -87,7 +89,7 @@ impl Up<'_> {
         app.printer
             .talk(&format!("irsa-emu is {what} ({})", seconds(elapsed)));
         app.answer(&ready, |printer| print_text(&ready, printer))?;
-        if app.kubeconfigs().remember_current().in_force() != Some(context) {
+        if app.session.kubeconfigs().remember_current().in_force() != Some(context) {
             app.printer.talk(&format!(
                 "the current context is another: use `{} ...`",
                 kubectl(context)

@@ -1,23 +1,25 @@
-//! What this machine lacks for a new cluster, told before one is made. The doctor's checks ask.
+//! What this machine lacks for a new cluster, by the doctor's checks, printed before one is made.
 
-use irsa_emu_core::contract::DEFAULT_EMULATOR_IMAGE;
+use irsa_emu_core::emulator;
+use irsa_emu_core::install::Backend;
+use irsa_emu_doctor::checks;
+use irsa_emu_doctor::checks::engine::{self, Check, Mark};
+use irsa_emu_doctor::checks::surroundings::Surroundings;
+use irsa_emu_doctor::checks::surroundings::scope::Scope;
+use irsa_emu_install::objects::emulator_options::AUTH_TOKEN;
 
-use super::Up;
-use crate::checks::engine::{self, Check, Mark};
-use crate::checks::{self, Scope, Surroundings, needs_licence};
-use crate::manifests::Backend;
-use crate::manifests::auth_token::AUTH_TOKEN;
+use super::attempt::Up;
 
-/// Those of the phase `host` that tell what a failing cluster would not; the others `up` asks in its own way.
+/// Those of the phase `host` with what a failing cluster would not show; `up` has the others itself.
 const ASKED: [&str; 4] = ["host-cgroup", "host-image-store", "host-resources", "host-proxy"];
 
 impl Up<'_> {
     /// Warns of what this machine lacks. What the program that makes the cluster can do without, it decides itself.
-    pub(super) async fn mind_host(&self) {
+    pub(super) async fn warn_about_host(&self) {
         let all = checks::all();
         let asked: Vec<&Check<Surroundings<'_>>> =
             all.iter().filter(|check| ASKED.contains(&check.id)).collect();
-        let surroundings = Surroundings::new(self.app, Scope::default());
+        let surroundings = Surroundings::new(&self.app.session, Scope::default());
         for outcome in engine::run(&asked, &surroundings, &|_| ()).await {
             if matches!(outcome.mark, Mark::Warning | Mark::Error) {
                 let fix = outcome
@@ -29,15 +31,14 @@ impl Up<'_> {
     }
 
     /// Warns of an emulator that will probably not start.
-    pub(super) fn mind_licence(&self, backend: &Backend) {
-        if let Backend::Emulator {
-            image, token: None, ..
-        } = backend
-            && needs_licence(image)
-        {
+    pub(super) fn warn_about_licence(&self, has_token: bool) {
+        let image = &self.images.emulator_image;
+        let is_installed = self.args.install.backend == Backend::Emulator;
+        if is_installed && !has_token && emulator::DEFAULT.licence.is_needed_by(image) {
             self.app.progress.warn(&format!(
-                "the image {image} may not start without a licence, which {AUTH_TOKEN} would give it; \
-the last release that needs none is {DEFAULT_EMULATOR_IMAGE}"
+                "the image {image} may not start without a licence, for which {AUTH_TOKEN} is needed; \
+the last release that needs none is {}",
+                emulator::DEFAULT.image
             ));
         }
     }

@@ -1,17 +1,21 @@
 //! What `up` puts into the cluster: images, objects; and the wait until they work.
 
-use irsa_emu_core::contract::DEFAULT_EMULATOR_IMAGE;
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::images::{self, Fetch, Loaded, Source, Sources};
+use irsa_emu_cluster::kubernetes::apply::{self, Applied};
+use irsa_emu_cluster::kubernetes::connect::Cluster;
+use irsa_emu_cluster::progress::seconds;
+use irsa_emu_core::emulator;
+use irsa_emu_core::install::Backend;
+use irsa_emu_install::objects::base_credentials::BaseCredentials;
+use irsa_emu_install::objects::install::Install;
+use irsa_emu_install::objects::runs_native_sidecars;
+use irsa_emu_install::removal;
+use irsa_emu_install::rollout::{self, Parts};
 
+use super::attempt::{Made, Up};
 use super::place::Place;
-use super::{Made, Up};
-use crate::cluster::target::Cluster;
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::images::{self, Fetch, Loaded, Source, Sources};
-use crate::manifests::base_credentials::BaseCredentials;
-use crate::manifests::options::BackendKind;
-use crate::manifests::rollout::{self, Parts};
-use crate::manifests::{self, Applied, Backend, Install, removal, runs_native_sidecars};
-use crate::progress::seconds;
+use crate::error::{Attempt, CliError};
 
 impl Up<'_> {
     /// Puts all images on the nodes, where these are at hand; elsewhere the cluster pulls them.
@@ -44,7 +48,8 @@ impl Up<'_> {
                 count += usize::from(loaded == Loaded::Now);
             }
         }
-        if let Backend::Emulator { image, .. } = &self.backend() {
+        if self.args.install.backend == Backend::Emulator {
+            let image = &self.images.emulator_image;
             let fetch = if place.is_own {
                 Fetch::Docker
             } else {
@@ -67,21 +72,21 @@ impl Up<'_> {
         let native_sidecars = cluster.is_none_or(|cluster| runs_native_sidecars(cluster.minor_version));
         let references = self.images.references(sources);
         let install = self.args.install.install(
-            &self.app.instance,
+            &self.app.session.instance,
             references,
-            &self.args.emulator,
+            &self.args.emulator.options(),
             native_sidecars,
         );
         Install {
             host_endpoint: match self.args.install.backend {
-                BackendKind::Emulator => host_port.map(host_endpoint),
-                BackendKind::Aws => None,
+                Backend::Emulator => host_port.map(host_endpoint),
+                Backend::Aws => None,
             },
             ..install
         }
     }
 
-    /// Applies every object; answers how many were created or changed.
+    /// Applies every object; returns how many were created or changed.
     pub(super) async fn apply(
         &self,
         place: &Place,
@@ -94,7 +99,7 @@ impl Up<'_> {
             .install(&place.sources, Some(&place.cluster), place.host_port)
             .with_token(self.token_mark(&place.cluster).await?);
         if !matches!(self.made(), Made::Cluster(_)) {
-            self.mind_licence(&install.backend);
+            self.warn_about_licence(install.emulator.token.is_some());
         }
         let attempted = || {
             format!(
@@ -104,7 +109,7 @@ impl Up<'_> {
         };
         let mut changes = 0;
         for manifest in self.manifests(&install).attempting(attempted)? {
-            let applied = manifests::apply(&place.cluster.client, &manifest)
+            let applied = apply::apply(&place.cluster.client, &manifest)
                 .await
                 .attempting(attempted)?;
             tracing::debug!(object = manifest.title(), ?applied, "applied");
@@ -116,7 +121,7 @@ impl Up<'_> {
             changes += 1;
             app.progress.detail(&format!("{word} {}", manifest.title()));
         }
-        if matches!(install.backend, Backend::Aws { .. }) {
+        if install.settings.backend == Backend::Aws {
             changes += self
                 .prepare_aws(&place.cluster, &install, base_credentials)
                 .await?;
@@ -134,7 +139,7 @@ impl Up<'_> {
         if !matches!(self.made(), Made::Nothing) {
             return Ok(());
         }
-        let there = removal::everything(&cluster.client, &self.app.instance)
+        let there = removal::everything(&cluster.client, &self.app.session.instance)
             .await
             .attempting(|| {
                 format!(
@@ -153,11 +158,11 @@ impl Up<'_> {
     pub(super) async fn wait(&self, cluster: &Cluster) -> Result<(), CliError> {
         let app = self.app;
         let (parts, attempted) = match self.args.install.backend {
-            BackendKind::Emulator => (
+            Backend::Emulator => (
                 Parts::WebhookAndEmulator,
                 "waiting for the webhook and the emulator",
             ),
-            BackendKind::Aws => (Parts::Webhook, "waiting for the webhook"),
+            Backend::Aws => (Parts::Webhook, "waiting for the webhook"),
         };
         app.progress.step(attempted);
         let waited = rollout::wait(&cluster.client, parts, self.deadline(), app.progress.as_ref()).await;
@@ -181,9 +186,13 @@ impl Up<'_> {
             )
         };
         let next = if hopeless {
-            format!("{} --emulator-image {DEFAULT_EMULATOR_IMAGE}", app.command("up"))
+            format!(
+                "{} --emulator-image {}",
+                app.session.command("up"),
+                emulator::DEFAULT.image
+            )
         } else {
-            app.command("doctor")
+            app.session.command("doctor")
         };
         let why = format!("{why}{}", list.concat());
         let pending: Vec<String> = pending.iter().map(ToString::to_string).collect();

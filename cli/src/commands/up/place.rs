@@ -1,23 +1,29 @@
 //! The cluster that `up` works on: made, started again, or there before.
 
+use irsa_emu_cluster::docker::Docker;
+use irsa_emu_cluster::failure::{Code, ExitStatus};
+use irsa_emu_cluster::images::Sources;
+use irsa_emu_cluster::kubernetes::POLL;
+use irsa_emu_cluster::kubernetes::connect::{Cluster, require_safe};
+use irsa_emu_cluster::kubernetes::ready;
+use irsa_emu_cluster::local::family::Family;
+use irsa_emu_cluster::local::nodes::Node;
+use irsa_emu_cluster::local::port;
+use irsa_emu_cluster::local::provider::{ClusterProvider, emulator_port};
+use irsa_emu_cluster::progress::seconds;
 use irsa_emu_core::contract::EMULATOR_PORT;
+use irsa_emu_core::kubectl::kubectl;
+use irsa_emu_install::session::connecting;
 use tokio::time::Instant;
 
-use super::Up;
-use crate::cluster::provider::{Provider, emulator_port};
-use crate::cluster::target::{Cluster, require_safe};
-use crate::cluster::{Family, port, ready};
-use crate::docker::{Docker, Node};
-use crate::error::{Attempt, CliError, Code, ExitStatus};
-use crate::images::Sources;
-use crate::kubectl::kubectl;
-use crate::progress::seconds;
+use super::attempt::Up;
+use crate::error::{Attempt, CliError};
 
-/// A cluster that answers, and the Docker and the nodes that it runs on where they are at hand.
+/// A cluster that responds, and the Docker and the nodes that it runs on where they are at hand.
 pub(super) struct Place {
     pub(super) cluster: Cluster,
     pub(super) nodes: Option<(Docker, Vec<Node>)>,
-    /// The port of this machine that leads to the emulator.
+    /// The port of this machine for the emulator.
     pub(super) host_port: Option<u16>,
     /// The container that carries it there, where the nodes publish none.
     pub(super) proxy: Option<String>,
@@ -37,16 +43,16 @@ impl Up<'_> {
     }
 
     /// The cluster of the install, made if there is none.
-    async fn own_cluster(&self, provider: &dyn Provider) -> Result<Place, CliError> {
+    async fn own_cluster(&self, provider: &dyn ClusterProvider) -> Result<Place, CliError> {
         let app = self.app;
         app.progress
             .step(&format!("looking for Docker and the {}", provider.title()));
-        let docker = Docker::connect(app.runner.as_ref())
+        let docker = Docker::connect(app.session.runner.as_ref())
             .await
             .map_err(|error| CliError::hinted("finding Docker", error))?;
         provider
             .require()
-            .map_err(|error| CliError::hinted("finding what makes the cluster", error))?;
+            .map_err(|error| CliError::hinted("finding the provider of the cluster", error))?;
         let found = self.settled(provider, &docker).await?;
         // Before anything is made or deleted, so that a file or a program that is missing costs nothing.
         let config = self.cluster_config(provider)?;
@@ -74,8 +80,8 @@ impl Up<'_> {
         ));
         match port {
             Some(port) => {
-                self.mind_host().await;
-                self.mind_licence(&self.backend());
+                self.warn_about_host().await;
+                self.warn_about_licence(self.token.is_some());
                 self.create(provider, port, config.as_ref()).await?;
             }
             None => self.reuse(provider, &docker, &found).await?,
@@ -105,14 +111,19 @@ impl Up<'_> {
         let Some(why) = taken(docker, wanted).await else {
             return Ok(wanted);
         };
-        let next = format!("{} --host-port 0", self.app.command("up"));
+        let next = format!("{} --host-port 0", self.app.session.command("up"));
         Err(CliError::because(ExitStatus::Failed, attempted(wanted), why)
             .code(Code::PortTaken)
             .next(next))
     }
 
     /// Starts the nodes of a cluster that is there, and makes sure that the kubeconfig knows it.
-    async fn reuse(&self, provider: &dyn Provider, docker: &Docker, nodes: &[Node]) -> Result<(), CliError> {
+    async fn reuse(
+        &self,
+        provider: &dyn ClusterProvider,
+        docker: &Docker,
+        nodes: &[Node],
+    ) -> Result<(), CliError> {
         let app = self.app;
         if nodes.iter().any(|node| !node.running) {
             let attempted = format!("starting the {}", provider.title());
@@ -130,11 +141,11 @@ impl Up<'_> {
                 .map_err(|error| CliError::hinted(attempted, error))?;
             app.progress.done("");
         }
-        let known = app.kubeconfigs().know(provider.context());
+        let known = app.session.kubeconfigs().know(provider.context());
         if known.attempting(|| "reading the kubeconfig".to_owned())? {
             return Ok(());
         }
-        let before = app.kubeconfigs().remember_current();
+        let before = app.session.kubeconfigs().remember_current();
         provider
             .write_context()
             .await
@@ -143,11 +154,11 @@ impl Up<'_> {
     }
 
     /// A cluster that was there before.
-    async fn existing_cluster(&self, provider: &dyn Provider) -> Result<Place, CliError> {
+    async fn existing_cluster(&self, provider: &dyn ClusterProvider) -> Result<Place, CliError> {
         let app = self.app;
         let context = provider.context();
-        app.require_context(context)?;
-        require_safe(context, &app.allowed_contexts)?;
+        app.session.require_context(context)?;
+        require_safe(context, &app.session.allowed_contexts)?;
         let nodes = match provider.containers() {
             Some((family, name)) => self.local_nodes(family, name).await,
             None => None,
@@ -157,12 +168,12 @@ impl Up<'_> {
                 || self.images.webhook_image.is_none()
                 || self.images.sidecar_image.is_none())
         {
-            let why = "its nodes are no containers of a kind or k3d cluster in the local Docker, so images made here \
+            let why = "its nodes are not containers of a kind or k3d cluster in the local Docker, so images made here \
 cannot be put on them";
             let attempted = format!("preparing the cluster of context `{context}`");
             let next = format!(
                 "push both images to a registry of the cluster, then: {} --webhook-image IMAGE --sidecar-image IMAGE",
-                app.command("up")
+                app.session.command("up")
             );
             return Err(CliError::because(ExitStatus::Usage, attempted, why)
                 .code(Code::ImagesRequired)
@@ -182,20 +193,21 @@ cannot be put on them";
     }
 
     async fn local_nodes(&self, family: Family, cluster: &str) -> Option<(Docker, Vec<Node>)> {
-        let docker = Docker::connect(self.app.runner.as_ref()).await.ok()?;
+        let docker = Docker::connect(self.app.session.runner.as_ref()).await.ok()?;
         let nodes = docker.nodes(family, cluster).await.ok()?;
         (!nodes.is_empty()).then_some((docker, nodes))
     }
 
     /// Waits for the API server, the nodes, the DNS and the default ServiceAccount.
-    async fn connect_when_ready(&self, provider: &dyn Provider) -> Result<Cluster, CliError> {
+    async fn connect_when_ready(&self, provider: &dyn ClusterProvider) -> Result<Cluster, CliError> {
         let (app, context) = (self.app, provider.context());
         app.progress.step("waiting for the nodes and the cluster's DNS");
         let cluster = loop {
-            match Cluster::connect(&app.kubeconfigs(), context).await {
+            match Cluster::connect(&app.session.kubeconfigs(), context).await {
                 Ok(cluster) => break cluster,
                 Err(error) if Instant::now() >= self.deadline() => {
                     let attempted = format!("waiting for the cluster of context `{context}`");
+                    let error = CliError::hinted(connecting(context), error);
                     let why = format!(
                         "not ready within {}: {}",
                         seconds(self.args.timeout),
@@ -203,15 +215,16 @@ cannot be put on them";
                     );
                     return Err(CliError::because(ExitStatus::Timeout, attempted, why)
                         .code(Code::ClusterNotReady)
-                        .next(app.command("down")));
+                        .next(app.session.command("down")));
                 }
-                // A node that was just started needs a while; a cluster that is simply gone is told at once.
+                // A node that was just started needs a while; a cluster that is simply gone is reported at once.
                 Err(error) if !provider.is_own() => {
+                    let error = CliError::hinted(connecting(context), error);
                     return Err(error.next(format!("{} cluster-info", kubectl(context))));
                 }
                 Err(_) => {
-                    app.progress.detail("the API server does not answer yet");
-                    tokio::time::sleep(ready::POLL).await;
+                    app.progress.detail("the API server does not respond yet");
+                    tokio::time::sleep(POLL).await;
                 }
             }
         };
@@ -239,7 +252,7 @@ cannot be put on them";
 
 /// Why a port is not free: who has it.
 pub(super) async fn taken(docker: &Docker, wanted: u16) -> Option<String> {
-    // Of another machine's ports only its Docker can tell.
+    // Another machine's ports are known only to its Docker.
     if !docker.is_local() {
         return None;
     }
@@ -257,7 +270,7 @@ pub(super) async fn taken(docker: &Docker, wanted: u16) -> Option<String> {
 }
 
 /// The containers of a cluster.
-pub(super) async fn nodes(docker: &Docker, provider: &dyn Provider) -> Result<Vec<Node>, CliError> {
+pub(super) async fn nodes(docker: &Docker, provider: &dyn ClusterProvider) -> Result<Vec<Node>, CliError> {
     let Some((family, name)) = provider.containers() else {
         return Ok(Vec::new());
     };

@@ -1,21 +1,26 @@
 //! `irsa-emu up --dry-run`: what would be made or changed.
 
+use irsa_emu_cluster::docker::Docker;
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_cluster::images::{self, Sources};
+use irsa_emu_cluster::kubernetes::apply;
+use irsa_emu_cluster::kubernetes::apply::Applied;
+use irsa_emu_cluster::kubernetes::connect::{Cluster, require_safe};
+use irsa_emu_cluster::local::nodes::Node;
+use irsa_emu_cluster::local::provider::ClusterProvider;
+use irsa_emu_core::install::Backend;
+use irsa_emu_install::objects::auth_token::AuthToken;
+use irsa_emu_install::session::connecting;
 use serde::Serialize;
 
-use super::Up;
+use super::attempt::Up;
 use super::place::nodes;
 use super::recipes::Wanted;
-use crate::cluster::provider::Provider;
-use crate::cluster::target::{Cluster, require_safe};
-use crate::docker::{Docker, Node};
-use crate::error::{Attempt, CliError, ExitStatus};
-use crate::images::{self, Sources};
-use crate::manifests::auth_token::AuthToken;
-use crate::manifests::{self, Applied, Backend};
+use crate::error::{Attempt, CliError};
 
 /// What would be done.
 #[derive(Debug, Default, Serialize)]
-struct Plan {
+struct ChangePlan {
     context: String,
     changes: Vec<Change>,
 }
@@ -27,7 +32,7 @@ struct Change {
     what: String,
 }
 
-impl Plan {
+impl ChangePlan {
     fn add(&mut self, action: &'static str, what: impl Into<String>) {
         let what = what.into();
         self.changes.push(Change { action, what });
@@ -35,15 +40,15 @@ impl Plan {
 }
 
 impl Up<'_> {
-    /// Says what would be made or changed, and changes nothing.
+    /// Prints what would be made or changed, and changes nothing.
     pub(super) async fn plan(&self, recipes: &[Wanted]) -> Result<ExitStatus, CliError> {
         let app = self.app;
         let provider = self.provider().await?;
-        app.progress.step("looking what is there");
+        app.progress.step("checking what exists");
         let sources = self.images.sources().await?;
-        let mut plan = Plan {
+        let mut plan = ChangePlan {
             context: provider.context().to_owned(),
-            ..Plan::default()
+            ..ChangePlan::default()
         };
         let there = self.plan_cluster(provider.as_ref(), &mut plan).await?;
         match there {
@@ -72,16 +77,16 @@ impl Up<'_> {
         })
     }
 
-    /// Looks at the cluster; answers its containers, or nothing where it would be made first.
+    /// Looks at the cluster; returns its containers, or nothing where it would be made first.
     async fn plan_cluster(
         &self,
-        provider: &dyn Provider,
-        plan: &mut Plan,
+        provider: &dyn ClusterProvider,
+        plan: &mut ChangePlan,
     ) -> Result<Option<(Option<Docker>, Vec<Node>)>, CliError> {
-        let docker = Docker::connect(self.app.runner.as_ref()).await;
+        let docker = Docker::connect(self.app.session.runner.as_ref()).await;
         if !provider.is_own() {
-            self.app.require_context(provider.context())?;
-            require_safe(provider.context(), &self.app.allowed_contexts)?;
+            self.app.session.require_context(provider.context())?;
+            require_safe(provider.context(), &self.app.session.allowed_contexts)?;
             let docker = docker.ok();
             let found = match &docker {
                 Some(docker) => nodes(docker, provider).await?,
@@ -92,7 +97,7 @@ impl Up<'_> {
         let docker = docker.map_err(|error| CliError::hinted("finding Docker", error))?;
         provider
             .require()
-            .map_err(|error| CliError::hinted("finding what makes the cluster", error))?;
+            .map_err(|error| CliError::hinted("finding the provider of the cluster", error))?;
         self.cluster_config(provider)?;
         let found = nodes(&docker, provider).await?;
         if found.is_empty() {
@@ -111,7 +116,7 @@ impl Up<'_> {
     }
 
     /// What would come into a cluster that cannot be asked.
-    fn plan_all(&self, sources: &Sources, plan: &mut Plan) -> Result<(), CliError> {
+    fn plan_all(&self, sources: &Sources, plan: &mut ChangePlan) -> Result<(), CliError> {
         for reference in self.references(sources) {
             plan.add("load", reference);
         }
@@ -127,16 +132,19 @@ impl Up<'_> {
         Ok(())
     }
 
-    /// What would change in a cluster that answers.
+    /// What would change in a cluster that responds.
     async fn plan_inside(
         &self,
-        provider: &dyn Provider,
+        provider: &dyn ClusterProvider,
         sources: &Sources,
         docker: Option<&Docker>,
         nodes: &[Node],
-        plan: &mut Plan,
+        plan: &mut ChangePlan,
     ) -> Result<(), CliError> {
-        let cluster = Cluster::connect(&self.app.kubeconfigs(), provider.context()).await?;
+        let context = provider.context();
+        let cluster = Cluster::connect(&self.app.session.kubeconfigs(), context)
+            .await
+            .map_err(|error| CliError::hinted(connecting(context), error))?;
         if let Some(docker) = docker {
             for reference in self.references(sources) {
                 for node in nodes.iter().filter(|node| node.runs_pods) {
@@ -156,7 +164,7 @@ impl Up<'_> {
             .install(sources, Some(&cluster), host_port)
             .with_token(self.token_mark(&cluster).await?);
         for manifest in self.manifests(&install).attempting(attempted)? {
-            match manifests::foresee(&cluster.client, &manifest)
+            match apply::foresee(&cluster.client, &manifest)
                 .await
                 .attempting(attempted)?
             {
@@ -168,21 +176,21 @@ impl Up<'_> {
         Ok(())
     }
 
-    /// The port of this machine that would lead to the emulator.
+    /// The port of this machine for the emulator afterwards.
     async fn plan_host_port(
         &self,
         context: &str,
         docker: &Docker,
         nodes: &[Node],
-        plan: &mut Plan,
+        plan: &mut ChangePlan,
     ) -> Result<Option<u16>, CliError> {
         if nodes.is_empty() {
             return Ok(None);
         }
-        let way = self.way(context, docker, nodes).await?;
-        let (change, port) = self.foresee(docker, &way).await;
+        let host_port = self.host_port(context, docker, nodes).await?;
+        let (change, port) = self.foresee(docker, &host_port).await;
         if let Some(change) = change {
-            plan.add(change, format!("container {}", way.container()));
+            plan.add(change, format!("container {}", host_port.container()));
         }
         Ok(port)
     }
@@ -192,8 +200,8 @@ impl Up<'_> {
             sources.webhook.reference().to_owned(),
             sources.sidecar.reference().to_owned(),
         ];
-        if let Backend::Emulator { image, .. } = self.backend() {
-            references.push(image);
+        if self.args.install.backend == Backend::Emulator {
+            references.push(self.images.emulator_image.clone());
         }
         references
     }

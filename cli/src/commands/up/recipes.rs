@@ -1,16 +1,17 @@
 //! The recipes that `up` applies when all is ready: those that are named, else those of the configuration file.
 
+use irsa_emu_cluster::failure::ExitStatus;
+use irsa_emu_cluster::kubernetes::apply::Applied;
+use irsa_emu_cluster::kubernetes::connect::Cluster;
+use irsa_emu_core::install::Backend;
 use irsa_emu_core::recipe::Recipe;
+use irsa_emu_install::recipe::request::Request;
 use tokio::time::Instant;
 
-use super::Up;
-use crate::cluster::target::Cluster;
+use super::attempt::Up;
 use crate::commands::recipe::steps;
 use crate::config::RecipeEntry;
-use crate::error::{CliError, ExitStatus};
-use crate::manifests::Applied;
-use crate::manifests::options::BackendKind;
-use crate::recipe::request::Request;
+use crate::error::CliError;
 
 /// A recipe, filled in.
 pub(super) struct Wanted {
@@ -50,21 +51,21 @@ impl Up<'_> {
         } else {
             self.named()?
         };
-        if self.args.install.backend == BackendKind::Aws && !requests.is_empty() {
+        if self.args.install.backend == Backend::Aws && !requests.is_empty() {
             app.progress
-                .warn("recipes are not applied: the backend is real AWS, where irsa-emu makes nothing");
+                .warn("recipes are not applied: the backend is real AWS, where irsa-emu creates nothing");
             return Ok(Vec::new());
         }
         let command = if named.is_empty() {
-            app.command("recipe")
+            app.session.command("recipe")
         } else {
-            format!("{} --recipe", app.command("up"))
+            format!("{} --recipe", app.session.command("up"))
         };
         let mut wanted = Vec::new();
         for request in requests {
             wanted.push(Wanted {
                 recipe: steps::fill_in(app, &request, &command).await?,
-                again: request.line(&app.command("recipe")),
+                again: request.line(&app.session.command("recipe")),
                 request,
             });
         }
@@ -89,7 +90,7 @@ impl Up<'_> {
         Ok(named.iter().map(request).collect())
     }
 
-    /// Applies the recipes, and waits until what they make is there; answers how many changed.
+    /// Applies the recipes, and waits until what they make is there; returns how many changed.
     pub(super) async fn apply_recipes(
         &self,
         cluster: &Cluster,

@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
+use irsa_emu_cluster::kubernetes::connect::Cluster;
+use irsa_emu_cluster::kubernetes::kubeconfig::CurrentContexts;
+use irsa_emu_cluster::local;
+use irsa_emu_cluster::local::family::Family;
+use irsa_emu_cluster::local::proxies::Proxies;
+use irsa_emu_install::removal;
 use tokio::time::Instant;
 
-use super::{Made, Up};
-use crate::cluster::kubeconfig::CurrentContexts;
-use crate::cluster::proxies::Proxies;
-use crate::cluster::target::Cluster;
-use crate::cluster::{Family, provider};
-use crate::manifests::removal;
+use super::attempt::{Made, Up};
 
 /// How long the removal of objects may take; whoever pressed Ctrl-C waits for it.
-const PATIENCE: Duration = Duration::from_mins(1);
+const REMOVAL_TIMEOUT: Duration = Duration::from_mins(1);
 /// What a program had asked Docker for when it was stopped may appear only after this.
 const LATE: Duration = Duration::from_millis(700);
 
 impl Up<'_> {
-    /// Undoes what is half made, and after a signal all that this run made; else says what stays.
+    /// Undoes what is half made, and after a signal all that this run made; else prints what stays.
     pub(super) async fn undo(&self, interrupted: bool, before: &CurrentContexts) {
         let app = self.app;
         let (made, keep) = (self.made(), self.args.keep_on_failure);
@@ -28,33 +29,33 @@ impl Up<'_> {
             Made::HalfCluster(_) | Made::Cluster(_) => {
                 app.progress.note(&format!(
                     "the cluster is kept: look with `{}`, or remove it with `{}`",
-                    app.command("doctor"),
-                    app.command("down")
+                    app.session.command("doctor"),
+                    app.session.command("down")
                 ));
             }
             Made::Install(_) | Made::Changes => {
                 app.progress.note(&format!(
-                    "what was applied stays in the cluster: `{}` goes on, `{}` removes it",
-                    app.command("up"),
-                    app.command("down")
+                    "what was applied stays in the cluster: `{}` continues, `{}` removes it",
+                    app.session.command("up"),
+                    app.session.command("down")
                 ));
             }
             Made::Nothing => {}
         }
     }
 
-    /// Deletes the cluster that this run made, and says so.
+    /// Deletes the cluster that this run made, and reports it.
     async fn remove_cluster(&self, family: Family, before: &CurrentContexts) {
         let app = self.app;
         app.progress.step(&format!(
-            "removing the cluster {} that this run had begun",
-            app.instance
+            "removing the cluster {} that this run had started to create",
+            app.session.instance
         ));
-        let cluster = provider::own(
+        let cluster = local::own(
             family,
-            &app.instance,
-            app.runner.as_ref(),
-            app.kubeconfig.as_deref(),
+            &app.session.instance,
+            app.session.runner.as_ref(),
+            app.session.kubeconfig.as_deref(),
         );
         let removed = async {
             cluster.delete().await?;
@@ -73,11 +74,12 @@ impl Up<'_> {
         let app = self.app;
         app.progress
             .step(&format!("removing what this run put into {}", cluster.context));
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + REMOVAL_TIMEOUT;
         let removed = async {
-            let (client, instance) = (&cluster.client, &app.instance);
+            let (client, instance) = (&cluster.client, &app.session.instance);
             let gone = removal::remove(client, instance, deadline, app.progress.as_ref()).await?;
-            let proxies = Proxies::leaving(app.runner.as_ref(), instance, Some(&cluster.context)).await?;
+            let proxies =
+                Proxies::leaving(app.session.runner.as_ref(), instance, Some(&cluster.context)).await?;
             proxies.remove().await?;
             anyhow::Ok(format!("{} objects are gone", gone.len()))
         };
@@ -92,7 +94,7 @@ impl Up<'_> {
                 app.progress.failed();
                 app.progress.warn(&format!(
                     "it could not be removed ({error}); remove it with: {}",
-                    app.command("down")
+                    app.session.command("down")
                 ));
             }
         }
