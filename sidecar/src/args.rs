@@ -39,13 +39,13 @@ pub(crate) struct Args {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Verb {
-    /// Serve until told to stop (the default)
+    /// Serve until SIGTERM (the default)
     Serve,
-    /// Exit 0 if the credentials endpoint hands out credentials, else say why not
+    /// Exit 0 if the credentials endpoint returns credentials, else print why not
     Probe,
     /// Print the credentials as SDKs take them from a `credential_process`
     CredentialProcess,
-    /// Say how far this Pod gets on its way to each URL
+    /// Print how far this Pod gets to each URL
     Reach {
         /// URLs
         urls: Vec<String>,

@@ -17,10 +17,10 @@ const FIRST_RETRY: Duration = Duration::from_millis(200);
 const MAX_RETRY: Duration = Duration::from_secs(10);
 /// SDKs ask again five minutes before the end, so the credentials are renewed before that.
 const RENEW_BEFORE: time::Duration = time::Duration::minutes(10);
-/// The wall clock is looked at this often: a laptop that slept has missed what a timer would have told.
+/// The wall clock is looked at this often: a timer does not run while a laptop sleeps.
 const CLOCK_CHECK: Duration = Duration::from_secs(15);
 /// Who asks for credentials that have ended waits this long for new ones; SDKs give up after a second at the least.
-const PATIENCE: Duration = Duration::from_millis(800);
+const RENEWAL_WAIT: Duration = Duration::from_millis(800);
 
 /// What the endpoint can hand out, and what went wrong last.
 #[derive(Debug, Clone, Default)]
@@ -76,13 +76,13 @@ impl Cache {
             |state: &State| state.problem.is_some() || state.valid_at(OffsetDateTime::now_utc()).is_some();
         if !settled(&self.state.borrow()) {
             self.wanted.notify_one();
-            let _ = tokio::time::timeout(PATIENCE, self.state.wait_for(settled)).await;
+            let _ = tokio::time::timeout(RENEWAL_WAIT, self.state.wait_for(settled)).await;
         }
         self.state.borrow().clone()
     }
 }
 
-/// Renews for ever.
+/// Renews without end.
 pub(crate) async fn keep_fresh(settings: &Settings, publisher: Publisher) {
     let Publisher { state, wanted } = publisher;
     state.send_modify(|state| state.account.clone_from(&settings.account));
@@ -110,7 +110,7 @@ pub(crate) async fn keep_fresh(settings: &Settings, publisher: Publisher) {
     }
 }
 
-/// Exchanges the token, publishes the result, and says when it ends.
+/// Exchanges the token, publishes the result, and reports when it ends.
 async fn renew(
     settings: &Settings,
     state: &watch::Sender<State>,
@@ -163,7 +163,7 @@ impl Schedule {
     fn of(now: OffsetDateTime, end: OffsetDateTime) -> Self {
         let margin = RENEW_BEFORE.min((end - now) / 2);
         Self {
-            // Whatever clock and emulator say, STS is not asked without a pause.
+            // Whatever the clock and the emulator do, there is a pause between requests to STS.
             due: (end - margin).max(now + FIRST_RETRY),
             end,
         }

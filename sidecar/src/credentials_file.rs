@@ -21,7 +21,7 @@ pub(crate) struct WriteError {
 /// Makes the value that the credentials endpoint wants in `Authorization`, and writes it where the SDKs read it.
 pub(crate) fn write_authorization_token(dir: &Path) -> Result<String, WriteError> {
     let bytes: [u8; 32] = rand::rng().random();
-    let token = bytes.map(|byte| format!("{byte:02x}")).concat();
+    let token = hex::encode(bytes);
     write_whole(&dir.join(AUTHORIZATION_TOKEN_FILE), token.as_bytes())?;
     Ok(token)
 }

@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 
 use crate::cache::{Cache, State};
 
-/// The body of a good answer; the names are AWS's.
+/// The body of a good response; the names are AWS's.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Body<'a> {
@@ -29,7 +29,7 @@ struct Body<'a> {
     expiration: String,
 }
 
-/// Open connections at once. One more ends the oldest, which is most likely one that nobody uses: an answer takes
+/// Open connections at once. One more ends the oldest, which is most likely one that nobody uses: a response takes
 /// microseconds.
 const CONNECTIONS: usize = 128;
 /// A client that takes longer to send its headers has gone, or never was one.
@@ -129,7 +129,7 @@ fn answer(state: &State, now: OffsetDateTime) -> Response<Full<Bytes>> {
             state
                 .problem
                 .as_deref()
-                .unwrap_or("the first exchange is under way"),
+                .unwrap_or("the first exchange is running"),
         ),
     }
 }
@@ -146,7 +146,7 @@ fn is_loopback_host(headers: &HeaderMap) -> bool {
     name == "127.0.0.1" || name == "localhost" || name == "[::1]"
 }
 
-/// Compares without telling by its duration how much was right.
+/// Compares in a time that does not depend on how much was right.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
 }

@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use irsa_emu_core::causes::chain;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use time::OffsetDateTime;
@@ -17,7 +18,7 @@ use url::form_urlencoded;
 use crate::args::Settings;
 use crate::credentials::Credentials;
 
-/// An answer of STS is about 2 KB; nothing near this size is one.
+/// A response of STS is about 2 KB; nothing near this size is one.
 const MAX_ANSWER: usize = 64 * 1024;
 /// What an exchange takes at most, unless the caller is in a hurry.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,7 +28,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) enum ExchangeError {
     #[error("cannot read the token {}: {source}", path.display())]
     Token { path: PathBuf, source: std::io::Error },
-    #[error("{url} is no URL: {source}")]
+    #[error("{url} is not a URL: {source}")]
     Url { url: String, source: hyper::http::Error },
     #[error("{url} cannot be reached: {why}")]
     Unreachable { url: String, why: String },
@@ -37,7 +38,7 @@ pub(crate) enum ExchangeError {
         code: String,
         message: String,
     },
-    #[error("{url} answered {status} with something that is no STS answer")]
+    #[error("{url} returned {status} with something that is no STS response")]
     Answer { url: String, status: StatusCode },
 }
 
@@ -60,7 +61,7 @@ pub(crate) async fn exchange(settings: &Settings, timeout: Duration) -> Result<C
     };
     let (status, body) = tokio::time::timeout(timeout, send(request))
         .await
-        .map_err(|_| unreachable(format!("no answer within {} ms", timeout.as_millis())))?
+        .map_err(|_| unreachable(format!("no response within {} ms", timeout.as_millis())))?
         .map_err(unreachable)?;
     let answer = Answer::parse(&body);
     if let (true, Some(credentials)) = (status.is_success(), answer.credentials()) {
@@ -108,18 +109,7 @@ async fn send(request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Stri
     Ok((status, body.to_bytes()))
 }
 
-/// An error with its causes, which hyper keeps out of its own text.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-/// The elements of an STS answer or error that matter here.
+/// The elements of an STS response or error that matter here.
 #[derive(Default)]
 struct Answer {
     access_key_id: Option<String>,

@@ -56,7 +56,7 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Says why on standard error, where the kubelet takes a probe's message from.
+/// Prints the reason to standard error, from where the kubelet takes a probe's message.
 fn fail(message: &str) -> ExitCode {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "irsa-emu-sidecar: {message}");

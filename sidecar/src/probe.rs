@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) enum ProbeError {
     #[error("not started yet: {}: {source}", path.display())]
     NotStarted { path: PathBuf, source: std::io::Error },
-    #[error("{url} does not answer: {why}")]
+    #[error("{url} does not respond: {why}")]
     NoAnswer { url: String, why: String },
     #[error("{0}")]
     NotReady(String),
@@ -34,7 +34,8 @@ pub(crate) async fn ask(settings: &Settings) -> Result<(), ProbeError> {
 /// credential provider").
 pub(crate) async fn process_credentials(settings: &Settings) -> Result<String, ProbeError> {
     let body = fetch(settings).await?;
-    convert(&body).ok_or_else(|| ProbeError::NotReady("the endpoint answered without credentials".to_owned()))
+    convert(&body)
+        .ok_or_else(|| ProbeError::NotReady("the endpoint responded without credentials".to_owned()))
 }
 
 /// The endpoint calls the token otherwise than `credential_process` does.
@@ -77,9 +78,9 @@ async fn fetch(settings: &Settings) -> Result<Bytes, ProbeError> {
     };
     let (status, body) = tokio::time::timeout(TIMEOUT, exchange)
         .await
-        .map_err(|_| no_answer("no answer within a second".to_owned()))?
+        .map_err(|_| no_answer("no response within a second".to_owned()))?
         .map_err(no_answer)?;
-    // The body of a good answer holds secrets; that of any other says what is wrong.
+    // The body of a good response holds secrets; that of any other has the reason.
     if status.is_success() {
         Ok(body)
     } else {

@@ -1,4 +1,4 @@
-//! Says how far a Pod gets on its way to a URL: to a name's address, to a connection, to an answer. `irsa-emu doctor`
+//! Reports how far a Pod gets to a URL: to a name's address, to a connection, to a response. `irsa-emu doctor`
 //! asks this from a Pod of its own.
 
 use std::io::ErrorKind;
@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 use tokio::net::{TcpStream, lookup_host};
 use url::Url;
 
-/// How long each part of the way may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long each part may take.
+const STAGE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Refused connections are tried again for so long: right after a rollout, nodes still learn where a Service's Pods are.
 const REFUSED: Duration = Duration::from_secs(2);
 /// How soon they are tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The part of the way that failed, and why.
+/// The part that failed, and why.
 type Failed = (&'static str, String);
 
 /// One line of JSON for each URL.
@@ -34,15 +34,15 @@ pub(crate) async fn report(urls: &[String]) -> String {
     lines.join("\n")
 }
 
-fn line(url: &str, way: Result<String, Failed>) -> Value {
-    let (stage, detail) = match way {
+fn line(url: &str, reached: Result<String, Failed>) -> Value {
+    let (stage, detail) = match reached {
         Ok(status) => (reach::DONE, status),
         Err((stage, why)) => (stage, why),
     };
     json!({reach::URL: url, reach::STAGE: stage, reach::DETAIL: detail})
 }
 
-/// The status of the answer: any answer shows that someone is there.
+/// The status of the response: any response shows that someone is there.
 async fn go(text: &str) -> Result<String, Failed> {
     let url = Url::parse(text).map_err(|error| (reach::NAME, error.to_string()))?;
     let host = url.host_str().unwrap_or_default().to_owned();
@@ -80,10 +80,10 @@ async fn within<T, E: std::fmt::Display>(
     stage: &'static str,
     part: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Failed> {
-    match tokio::time::timeout(PATIENCE, part).await {
+    match tokio::time::timeout(STAGE_TIMEOUT, part).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err((stage, error.to_string())),
-        Err(_) => Err((stage, format!("nothing within {} s", PATIENCE.as_secs()))),
+        Err(_) => Err((stage, format!("nothing within {} s", STAGE_TIMEOUT.as_secs()))),
     }
 }
 

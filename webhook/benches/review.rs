@@ -1,4 +1,4 @@
-//! What one review costs in process: its text parsed, the Pod planned, the answer written. The server adds HTTP, TLS,
+//! What one review costs in process: its text parsed, the Pod planned, the response written. The server adds HTTP, TLS,
 //! the look into the cache and a log line.
 
 #[expect(dead_code, reason = "the server uses more of it")]
@@ -32,7 +32,7 @@ fn parse(bencher: Bencher<'_, '_>, size: Size) {
         .bench_local(|| Review::parse(divan::black_box(&body)));
 }
 
-/// Reads, decides, and writes the answer.
+/// Reads, decides, and writes the response.
 #[divan::bench(args = Size::ALL, sample_count = 500)]
 fn whole(bencher: Bencher<'_, '_>, size: Size) {
     let body = body(size);

@@ -2,90 +2,20 @@
 
 use std::net::SocketAddr;
 
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgMatches, Command, FromArgMatches, Parser, ValueEnum};
 use irsa_emu_core::contract;
-use irsa_emu_core::grant::{Compose, GrantDefaults};
+use irsa_emu_core::grant::GrantDefaults;
+use irsa_emu_core::install::{FLAGS, Flag, InstallSettings};
 use irsa_emu_core::plan::InjectConfig;
-use irsa_emu_core::rules::Delivery;
 use irsa_emu_core::trust_policy::IssuerAlias;
 
 /// Admission webhook, STS front and keeper of irsa-emu.
 #[derive(Debug, Parser)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
 #[command(name = "irsa-emu-webhook", version)]
 pub(crate) struct Args {
-    /// Name of the install
-    #[arg(long, env = "IRSA_EMU_INSTANCE", default_value = contract::DEFAULT_INSTANCE)]
-    instance: String,
-    /// Namespace that this process runs in
-    #[arg(long, env = "IRSA_EMU_NAMESPACE", default_value = contract::NAMESPACE)]
-    namespace: String,
-    /// Who opens the sessions of roles
-    #[arg(long, env = "IRSA_EMU_BACKEND", value_enum, default_value_t = Backend::Emulator)]
-    backend: Backend,
-    /// STS endpoint of backend `aws`, instead of the region's own
-    #[arg(long, env = "IRSA_EMU_STS_ENDPOINT")]
-    sts_endpoint: Option<String>,
-    /// Tag sessions of backend `aws` as EKS Pod Identity does
-    #[arg(long, env = "IRSA_EMU_SESSION_TAGS", default_value_t = false, action = clap::ArgAction::Set)]
-    session_tags: bool,
-    /// URL of the emulator inside the cluster
-    #[arg(long, env = "IRSA_EMU_EMULATOR_URL", default_value_t = contract::emulator_url())]
-    emulator_url: String,
-    /// URL of the STS front inside the cluster
-    #[arg(long, env = "IRSA_EMU_STS_URL", default_value_t = contract::sts_front_url())]
-    sts_url: String,
-    /// Image of the credentials sidecar
-    #[arg(long, env = "IRSA_EMU_SIDECAR_IMAGE")]
-    sidecar_image: String,
-    /// Region of Pods that no Recipe speaks for
-    #[arg(long, env = "IRSA_EMU_REGION", default_value = contract::DEFAULT_REGION)]
-    region: String,
-    /// How Pods get their credentials unless something else speaks
-    #[arg(long, env = "IRSA_EMU_DEFAULT_DELIVERY", default_value = "web-identity", value_parser = parse_delivery)]
-    default_delivery: Delivery,
-    /// Prefix of EKS's annotations
-    #[arg(long, env = "IRSA_EMU_ANNOTATION_PREFIX", default_value = contract::EKS_PREFIX)]
-    annotation_prefix: String,
-    /// Audience of projected tokens
-    #[arg(long, env = "IRSA_EMU_AUDIENCE", default_value = contract::DEFAULT_AUDIENCE)]
-    audience: String,
-    /// Lifetime of projected tokens in seconds
-    #[arg(long, env = "IRSA_EMU_TOKEN_EXPIRATION", default_value_t = contract::DEFAULT_TOKEN_EXPIRATION)]
-    token_expiration: i64,
-    /// Add `AWS_STS_REGIONAL_ENDPOINTS=regional`
-    #[arg(long, env = "IRSA_EMU_REGIONAL_STS", default_value_t = false, action = clap::ArgAction::Set)]
-    regional_sts: bool,
-    /// Make an ARN of an annotation that is a bare role name
-    #[arg(long, env = "IRSA_EMU_COMPOSE_ROLE_ARN", default_value_t = false, action = clap::ArgAction::Set)]
-    compose_role_arn: bool,
-    /// Account of composed role ARNs
-    #[arg(long, env = "IRSA_EMU_ACCOUNT", default_value = contract::DEFAULT_ACCOUNT)]
-    account: String,
-    /// Partition of composed role ARNs
-    #[arg(long, env = "IRSA_EMU_PARTITION", default_value = "aws")]
-    partition: String,
-    /// What to do about a role that does not exist: `auto` makes it if the annotation of the ServiceAccount or the role
-    /// table names it, `strict` refuses
-    #[arg(long, env = "IRSA_EMU_ROLES", value_enum, default_value_t = Roles::Auto)]
-    roles: Roles,
-    /// Issuers that count as this cluster's in trust policies: `eks` for every EKS cluster, or patterns
-    #[arg(
-        long,
-        env = "IRSA_EMU_ISSUER_ALIASES",
-        value_delimiter = ',',
-        default_value = "eks"
-    )]
-    issuer_aliases: Vec<String>,
-    /// Whether the cluster runs native sidecars
-    #[arg(long, env = "IRSA_EMU_NATIVE_SIDECARS", default_value_t = true, action = clap::ArgAction::Set)]
-    native_sidecars: bool,
-    /// `strict-eks` injects what EKS injects and nothing else
-    #[arg(long, env = "IRSA_EMU_PROFILE", value_enum, default_value_t = Profile::Default)]
-    profile: Profile,
+    #[command(flatten)]
+    install: Install,
     /// Address of the admission server (TLS)
     #[arg(long, env = "IRSA_EMU_LISTEN_ADMISSION", default_value_t = any(contract::WEBHOOK_PORT))]
     listen_admission: SocketAddr,
@@ -106,52 +36,48 @@ pub(crate) struct Args {
     log_level: String,
 }
 
-/// Who opens the sessions of roles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Backend {
-    Emulator,
-    Aws,
+/// The settings of the install, each of which is a flag or a variable.
+#[derive(Debug)]
+struct Install(InstallSettings);
+
+impl clap::Args for Install {
+    fn augment_args(command: Command) -> Command {
+        let default = InstallSettings::default();
+        let arguments = FLAGS.iter().map(|flag| {
+            let argument = Arg::new(flag.name)
+                .long(flag.name)
+                .env(flag.variable())
+                .help(flag.help)
+                .required(flag.is_required);
+            match flag.value(&default) {
+                Some(value) if !flag.is_required => argument.default_value(value),
+                Some(_) | None => argument,
+            }
+        });
+        command.args(arguments)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }
 
-/// Who opens the sessions of roles, and how it is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum BackendSettings {
-    /// The emulator, whose roles are judged here.
-    Emulator {
-        /// Its URL inside the cluster.
-        url: String,
-    },
-    /// Real AWS.
-    Aws(AwsSettings),
-}
+impl FromArgMatches for Install {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let value = |flag: &Flag| matches.get_one::<String>(flag.name).cloned();
+        match InstallSettings::from_flags(value) {
+            (settings, invalid) if invalid.is_empty() => Ok(Self(settings)),
+            (_, invalid) => {
+                let lines: Vec<String> = invalid.iter().map(|flag| format!("{flag}\n")).collect();
+                Err(clap::Error::raw(ErrorKind::InvalidValue, lines.concat()))
+            }
+        }
+    }
 
-/// How real AWS is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AwsSettings {
-    /// Region whose STS is asked.
-    pub(crate) region: String,
-    /// STS endpoint instead of the region's own.
-    pub(crate) sts_endpoint: Option<String>,
-    /// Whether sessions are tagged as EKS Pod Identity tags them.
-    pub(crate) session_tags: bool,
-    /// The cluster's name, in session names and tags.
-    pub(crate) cluster: String,
-}
-
-/// What to do about a role that does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Roles {
-    /// Make it, with a trust policy for exactly the ServiceAccount that asks.
-    Auto,
-    /// Refuse, as AWS does.
-    Strict,
-}
-
-/// How much is injected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Profile {
-    Default,
-    StrictEks,
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// Form of the logs.
@@ -164,13 +90,13 @@ pub(crate) enum LogFormat {
 /// What the process works with.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    pub(crate) instance: String,
-    pub(crate) namespace: String,
-    pub(crate) backend: BackendSettings,
-    pub(crate) roles: Roles,
-    pub(crate) issuer_aliases: Vec<IssuerAlias>,
+    pub(crate) install: InstallSettings,
+    /// What shapes every patch.
     pub(crate) inject: InjectConfig,
+    /// What annotations can override.
     pub(crate) grants: GrantDefaults,
+    /// Issuers that mean this cluster in trust policies.
+    pub(crate) issuer_aliases: Vec<IssuerAlias>,
     pub(crate) listen_admission: SocketAddr,
     pub(crate) listen_sts: SocketAddr,
     pub(crate) listen_health: SocketAddr,
@@ -182,27 +108,7 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn resolve(args: Args) -> Self {
         let Args {
-            instance,
-            namespace,
-            backend,
-            sts_endpoint,
-            session_tags,
-            emulator_url,
-            sts_url,
-            sidecar_image,
-            region,
-            default_delivery,
-            annotation_prefix,
-            audience,
-            token_expiration,
-            regional_sts,
-            compose_role_arn,
-            account,
-            partition,
-            roles,
-            issuer_aliases,
-            native_sidecars,
-            profile,
+            install: Install(install),
             listen_admission,
             listen_sts,
             listen_health,
@@ -210,50 +116,11 @@ impl Settings {
             log_format,
             log_level,
         } = args;
-        let backend = match backend {
-            Backend::Emulator => BackendSettings::Emulator { url: emulator_url },
-            Backend::Aws => BackendSettings::Aws(AwsSettings {
-                region: region.clone(),
-                sts_endpoint,
-                session_tags,
-                cluster: instance.clone(),
-            }),
-        };
-        let (emulator_url, default_delivery) = match &backend {
-            BackendSettings::Emulator { url } => (Some(url.clone()), default_delivery),
-            // Nothing else serves it, so nothing else is a default that a warning should speak of.
-            BackendSettings::Aws(_) => (None, Delivery::Sidecar),
-        };
-        let inject = InjectConfig {
-            region: Some(region).filter(|region| !region.is_empty()),
-            emulator_url,
-            // The cluster chooses it.
-            s3_url: None,
-            sts_url,
-            sidecar_image,
-            native_sidecars,
-            default_delivery,
-            annotation_prefix: annotation_prefix.clone(),
-            strict_eks: profile == Profile::StrictEks,
-        };
-        let grants = GrantDefaults {
-            annotation_prefix,
-            audience,
-            token_expiration,
-            regional_sts,
-            compose: compose_role_arn.then_some(Compose { partition, account }),
-        };
         Self {
-            instance,
-            namespace,
-            backend,
-            roles,
-            issuer_aliases: issuer_aliases
-                .iter()
-                .map(|text| IssuerAlias::parse(text))
-                .collect(),
-            inject,
-            grants,
+            inject: install.inject(),
+            grants: install.grants(),
+            issuer_aliases: install.issuer_aliases(),
+            install,
             listen_admission,
             listen_sts,
             listen_health,
@@ -268,6 +135,72 @@ fn any(port: u16) -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], port))
 }
 
-fn parse_delivery(text: &str) -> Result<Delivery, String> {
-    Delivery::parse(text).ok_or_else(|| "expected web-identity or sidecar".to_owned())
+#[cfg(test)]
+mod tests {
+    use irsa_emu_core::install::{Backend, Profile, RoleMode};
+    use irsa_emu_core::rules::Delivery;
+
+    use super::*;
+
+    fn parse(flags: &[String]) -> Result<InstallSettings, clap::Error> {
+        let words = flags.iter().map(String::as_str);
+        let args = Args::try_parse_from(std::iter::once("irsa-emu-webhook").chain(words))?;
+        Ok(Settings::resolve(args).install)
+    }
+
+    fn words(settings: &InstallSettings) -> Vec<String> {
+        let flags = settings.flags().into_iter();
+        flags.map(|(name, value)| format!("--{name}={value}")).collect()
+    }
+
+    #[test]
+    fn what_an_install_writes_is_what_the_process_starts_with() {
+        let plain = InstallSettings {
+            sidecar_image: "sidecar:1".into(),
+            ..InstallSettings::default()
+        };
+        let other = InstallSettings {
+            sidecar_image: "sidecar:2".into(),
+            sts_url: "http://sts.example.test".into(),
+            region: String::new(),
+            default_delivery: Delivery::Sidecar,
+            profile: Profile::StrictEks,
+            native_sidecars: false,
+            roles: RoleMode::Strict,
+            issuer_aliases: vec!["eks".into(), "oidc.example.org/*".into()],
+            instance: "mine".into(),
+            namespace: "other".into(),
+            emulator_url: "http://emulator.example.test".into(),
+            backend: Backend::Aws,
+            session_tags: true,
+            sts_endpoint: Some("https://sts.example.test".into()),
+            compose_role_arn: true,
+            account: "123456789012".into(),
+            partition: "aws-cn".into(),
+            annotation_prefix: "iam.example.org".into(),
+            audience: "sts.example.org".into(),
+            token_expiration: 600,
+            regional_sts: true,
+        };
+        for settings in [plain, other] {
+            assert_eq!(parse(&words(&settings)).ok(), Some(settings));
+        }
+    }
+
+    #[test]
+    fn the_sidecars_image_is_required_and_every_value_must_be_one() {
+        let refused = |flags: &[&str]| {
+            let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+            parse(&flags)
+                .map_err(|error| error.to_string())
+                .err()
+                .unwrap_or_default()
+        };
+        assert!(refused(&[]).contains("--sidecar-image"));
+        let error = refused(&["--sidecar-image=i", "--backend=gcp", "--regional-sts=yes"]);
+        assert!(
+            error.contains("`gcp` for --backend") && error.contains("`yes` for --regional-sts"),
+            "{error}"
+        );
+    }
 }

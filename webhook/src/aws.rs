@@ -1,6 +1,4 @@
 //! Clients for the emulator, one for each account and region.
-//!
-//! LocalStack takes an access key of twelve digits for the account and checks nothing else of the credentials.
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +14,9 @@ use axum::body::Body;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use irsa_emu_core::causes::chain;
+use irsa_emu_core::contract::DEFAULT_ACCOUNT;
+use irsa_emu_core::emulator;
 use irsa_emu_core::partition::home_of_iam;
 
 /// Connections that are kept for the next call: none. A kept connection belongs to the Pod that it was made to, so that
@@ -25,7 +26,7 @@ use irsa_emu_core::partition::home_of_iam;
 /// costs less than a millisecond.
 const KEPT_CONNECTIONS: usize = 0;
 
-/// Makes clients that talk plain HTTP to one emulator. In the image there are no CA certificates, and none are needed.
+/// Makes clients that use plain HTTP to one emulator. In the image there are no CA certificates, and none are needed.
 #[derive(Debug, Clone)]
 pub(crate) struct Emulator {
     url: String,
@@ -54,7 +55,7 @@ impl Emulator {
         aws_sdk_kms::Client::from_conf(config.build())
     }
 
-    /// IAM as one account of one partition sees it: the emulator tells the partition by the region that signs.
+    /// IAM as one account of one partition sees it: the emulator derives the partition from the region of the signature.
     pub(crate) fn iam(&self, account: &str, partition: &str) -> aws_sdk_iam::Client {
         let config = aws_sdk_iam::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -72,7 +73,7 @@ impl Emulator {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .endpoint_url(&self.url)
-            .credentials_provider(credentials("000000000000"))
+            .credentials_provider(credentials(DEFAULT_ACCOUNT))
             .http_client(self.http.clone())
             .timeout_config(timeouts())
             .retry_config(RetryConfig::standard().with_max_attempts(1));
@@ -87,8 +88,9 @@ pub(crate) fn unsigned_client() -> Client<HttpConnector, Body> {
         .build_http()
 }
 
+/// Credentials that put the emulator into an account.
 fn credentials(account: &str) -> Credentials {
-    Credentials::new(account, "test", None, None, "irsa-emu")
+    Credentials::new(account, emulator::DEFAULT.secret_key, None, None, "irsa-emu")
 }
 
 fn timeouts() -> TimeoutConfig {
@@ -99,7 +101,7 @@ fn timeouts() -> TimeoutConfig {
 }
 
 /// A failed call in one line. Of a service's error its code and message only: the rest differs each time, and who compares
-/// texts would see news for ever.
+/// texts would see news without end.
 pub(crate) fn explain_call<E>(error: &SdkError<E>) -> String
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
@@ -113,8 +115,8 @@ where
                 .and_then(|error| error.message())
                 .unwrap_or("no message")
         ),
-        (None, Some(response)) => format!("{}: {}", received(response), explain(error)),
-        (None, None) => explain(error),
+        (None, Some(response)) => format!("{}: {}", received(response), chain(error)),
+        (None, None) => chain(error),
     }
 }
 
@@ -131,18 +133,4 @@ fn received(response: &HttpResponse) -> String {
                 .unwrap_or("an unknown type")
         ),
     }
-}
-
-/// An error in one line, with its causes, which many keep out of their own text.
-pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }

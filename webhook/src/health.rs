@@ -14,7 +14,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum_server::Handle;
 
-use crate::connections::{self, Door, Limits};
+use crate::connections::{self, Acceptor, Limits};
 use crate::metrics::{Metrics, Port};
 
 /// The kubelet and Prometheus ask here, each by a connection or two.
@@ -64,7 +64,7 @@ pub(crate) async fn close_when_stopping(
     request: Request,
     next: Next,
 ) -> Response {
-    // In HTTP/2 the server says it by itself, and nothing is lost.
+    // In HTTP/2 the server announces it by itself, and nothing is lost.
     let keeps = request.version() <= Version::HTTP_11;
     let mut response = next.run(request).await;
     if keeps && readiness.is_stopping() {
@@ -80,8 +80,8 @@ pub(crate) async fn serve(
     readiness: Readiness,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<()> {
-    let door = Door::new(Port::Health, &LIMITS, Arc::clone(&metrics));
-    connections::server(address, Handle::new(), &LIMITS, door)
+    let acceptor = Acceptor::new(Port::Health, &LIMITS, Arc::clone(&metrics));
+    connections::server(address, Handle::new(), &LIMITS, acceptor)
         .serve(router(readiness, metrics).into_make_service())
         .await
         .with_context(|| format!("cannot serve health on {address}"))

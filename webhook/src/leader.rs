@@ -48,7 +48,7 @@ where
             deleted = deleted(lease) => deleted?,
             ended = perform(leading, &metrics, &duty) => return ended,
         }
-        tracing::warn!("the Lease of the keeper was deleted; making it again");
+        tracing::warn!("the Lease of the keeper was deleted; recreating it");
         // The library gives the Lease back when it stops. That must not be the new one.
         let _ = tokio::time::timeout(STOP, library).await;
         tokio::time::sleep(RETRY).await;
@@ -64,7 +64,7 @@ async fn manager(client: &Client, namespace: &str, identity: &str) -> LeaseManag
             .with_grace(RENEW_BEFORE.as_secs());
         match builder.build().await {
             Ok(manager) => return manager,
-            Err(error) => tracing::warn!(%error, "cannot make the Lease yet; trying again"),
+            Err(error) => tracing::warn!(%error, "cannot create the Lease yet; trying again"),
         }
         tokio::time::sleep(RETRY).await;
     }

@@ -37,12 +37,12 @@ use crate::events::Events;
 use crate::health::Readiness;
 use crate::metrics::Metrics;
 
-/// A Service still sends connections here for a while after the process was told to stop: until the kubelet has seen
+/// A Service still sends connections here for a while after the process got SIGTERM: until the kubelet has seen
 /// that it is not ready, and every node has heard of it.
 const LINGER: Duration = Duration::from_secs(4);
 /// What the process cannot do without is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long requests in flight may take once the process was told to stop.
+/// How long requests in flight may take once the process got SIGTERM.
 const DRAIN: Duration = Duration::from_secs(8);
 
 fn main() -> ExitCode {
@@ -90,7 +90,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
         ended = tasks.join_next() => {
             ended.transpose().context("a task panicked")?.transpose()?;
-            anyhow::bail!("a task that runs for ever has ended");
+            anyhow::bail!("a task that never ends has ended");
         }
     }
     // The Lease is given back, so that another replica takes over as soon as it looks.
@@ -102,7 +102,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
 
 /// Tries until it works: after a restart of the node the API server is not there yet, and ending would only put off the
 /// next try.
-async fn patiently<T>(what: &str, attempt: impl AsyncFn() -> anyhow::Result<T>) -> T {
+async fn retry_until_ok<T>(what: &str, attempt: impl AsyncFn() -> anyhow::Result<T>) -> T {
     loop {
         match attempt().await {
             Ok(done) => return done,
@@ -134,14 +134,14 @@ impl Parts {
         let (directory, watching) = Directory::watch(client, settings, Arc::clone(metrics));
         let directory = Arc::new(directory);
         tasks.spawn(watching);
-        let certificates = patiently("make certificates", || {
-            tls::Certificates::establish(client, &settings.namespace, Arc::clone(metrics))
+        let certificates = retry_until_ok("make certificates", || {
+            tls::Certificates::establish(client, &settings.install.namespace, Arc::clone(metrics))
         })
         .await;
         tasks.spawn(
             certificates
                 .clone()
-                .keep_valid(client.clone(), settings.namespace.clone()),
+                .keep_valid(client.clone(), settings.install.namespace.clone()),
         );
         directory.synced().await.context("the watches ended")?;
         let inject = InForce::follow(client, settings, tasks).await?;
@@ -221,7 +221,7 @@ impl Parts {
                 async move { futures::future::try_join(registering, keeping).await.map(|_| ()) }
             }
         };
-        let (namespace, replica) = (settings.namespace.clone(), settings.replica.clone());
+        let (namespace, replica) = (settings.install.namespace.clone(), settings.replica.clone());
         leader::lead(client, namespace, replica, metrics, duties)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use irsa_emu_core::plan::{Method, Outcome, SkipReason};
+use irsa_emu_core::plan::{Method, PlanOutcome, SkipReason};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -11,7 +11,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::directory::Lookup;
 use crate::sts::Code;
 
 /// Upper bounds in seconds: a review takes microseconds, one that asks the API server milliseconds.
@@ -35,24 +34,35 @@ struct At {
     port: &'static str,
 }
 
-/// A port of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Port {
-    Admission,
-    Sts,
-    Health,
+/// Makes the values of a label, so that a list of them can never lack one.
+macro_rules! values {
+    ($(#[$doc:meta])* $name:ident { $($value:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($value),+
+        }
+
+        impl $name {
+            const ALL: &[Self] = &[$(Self::$value),+];
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text),+
+                }
+            }
+        }
+    };
 }
 
-impl Port {
-    const ALL: [Self; 3] = [Self::Admission, Self::Sts, Self::Health];
+values! {
+    /// A port of the process.
+    Port { Admission = "admission", Sts = "sts", Health = "health" }
+}
 
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Admission => "admission",
-            Self::Sts => "sts",
-            Self::Health => "health",
-        }
-    }
+values! {
+    /// How a look-up of a ServiceAccount at the API server ended.
+    LookupResult { Found = "found", Missing = "missing", Failed = "failed" }
 }
 
 /// Everything that is counted.
@@ -91,13 +101,13 @@ impl Metrics {
         for (outcome, reason) in reviews() {
             let _ = self.reviews.get_or_create(&Review { outcome, reason });
         }
-        for result in ["found", "missing", "failed"] {
+        for result in LookupResult::ALL.iter().map(|result| result.as_str()) {
             let _ = self.lookups.get_or_create(&Result { result });
         }
         for ended in std::iter::once(Ok(())).chain(Code::ALL.iter().map(|code| Err(*code))) {
             let _ = self.exchanges.get_or_create(&ended_with(ended));
         }
-        for port in Port::ALL.map(Port::as_str) {
+        for port in Port::ALL.iter().map(|port| port.as_str()) {
             let _ = self.ended_connections.get_or_create(&At { port });
         }
     }
@@ -111,18 +121,18 @@ impl Metrics {
         );
         registry.register(
             "irsa_emu_admission_warnings",
-            "Probable mistakes told to authors of Pods",
+            "Probable mistakes reported to authors of Pods",
             self.warnings.clone(),
         );
         registry.register_with_unit(
             "irsa_emu_admission_review",
-            "Time from a review's last byte to its answer",
+            "Time from a review's last byte to its response",
             Unit::Seconds,
             self.review_seconds.clone(),
         );
         registry.register(
             "irsa_emu_service_account_lookups",
-            "ServiceAccounts asked for at the API server, by its answer",
+            "ServiceAccounts requested from the API server, by its response",
             self.lookups.clone(),
         );
         registry.register(
@@ -155,12 +165,14 @@ impl Metrics {
     }
 
     /// One review.
-    pub(crate) fn reviewed(&self, outcome: &Outcome, refused: bool, took: Duration) {
+    pub(crate) fn reviewed(&self, outcome: &PlanOutcome, refused: bool, took: Duration) {
         let (outcome, reason, warnings) = match outcome {
-            Outcome::Patched { method, warnings, .. } => ("patched", method.as_str(), warnings.len()),
-            Outcome::Skipped { reason, warnings } if refused => ("refused", reason.as_str(), warnings.len()),
-            Outcome::Skipped { reason, warnings } => ("skipped", reason.as_str(), warnings.len()),
-            Outcome::Malformed(_) => ("malformed", "not-a-pod", 0),
+            PlanOutcome::Patched { method, warnings, .. } => ("patched", method.as_str(), warnings.len()),
+            PlanOutcome::Skipped { reason, warnings } if refused => {
+                ("refused", reason.as_str(), warnings.len())
+            }
+            PlanOutcome::Skipped { reason, warnings } => ("skipped", reason.as_str(), warnings.len()),
+            PlanOutcome::Malformed(_) => ("malformed", "not-a-pod", 0),
         };
         self.reviews.get_or_create(&Review { outcome, reason }).inc();
         self.warnings.inc_by(u64::try_from(warnings).unwrap_or_default());
@@ -177,12 +189,8 @@ impl Metrics {
     }
 
     /// One question to the API server.
-    pub(crate) fn looked_up(&self, answer: &Lookup) {
-        let result = match answer {
-            Lookup::Found(_) => "found",
-            Lookup::Missing => "missing",
-            Lookup::Failed(_) => "failed",
-        };
+    pub(crate) fn looked_up(&self, result: LookupResult) {
+        let result = result.as_str();
         self.lookups.get_or_create(&Result { result }).inc();
     }
 
@@ -251,7 +259,7 @@ mod tests {
                 .collect()
         };
         let before = series(&metrics.text());
-        let skipped = |reason| Outcome::Skipped {
+        let skipped = |reason| PlanOutcome::Skipped {
             reason,
             warnings: vec!["hush".into()],
         };
@@ -259,9 +267,11 @@ mod tests {
             metrics.reviewed(&skipped(reason), false, Duration::from_micros(70));
         }
         metrics.reviewed(&skipped(SkipReason::LookupFailed), true, Duration::ZERO);
-        metrics.reviewed(&Outcome::Malformed("hush".into()), false, Duration::ZERO);
+        metrics.reviewed(&PlanOutcome::Malformed("hush".into()), false, Duration::ZERO);
         metrics.no_review();
-        metrics.looked_up(&Lookup::Missing);
+        for result in LookupResult::ALL {
+            metrics.looked_up(*result);
+        }
         metrics.exchanged(Ok(()));
         for code in Code::ALL {
             metrics.exchanged(Err(*code));

@@ -14,7 +14,7 @@ pub(crate) fn refusal(method: &Method, uri: &Uri) -> Option<&'static str> {
     }
     match uri.scheme_str() {
         None | Some("http" | "https") => None,
-        Some(_) => Some("the request target is no URI of HTTP"),
+        Some(_) => Some("the request target is not a URI of HTTP"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bounds what one cause can make us say: in logs, and in Events. The rest is counted, not said.
+//! Bounds what one cause can make us write: in logs, and in Events. The rest is only counted.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -11,8 +11,8 @@ use time::format_description::well_known::Rfc3339;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// What the SDK for Python waits for an answer; others wait longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// What the SDK for Python waits for a response; others wait longer.
+const SDK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running sidecar.
 pub(crate) struct Sidecar {
@@ -93,9 +93,9 @@ impl Sidecar {
 impl Client {
     /// The access key that it gets, or what it got instead. Credentials that have ended are an error too.
     pub(crate) async fn credentials(&self) -> Result<String, String> {
-        let asked = tokio::time::timeout(PATIENCE, self.ask()).await;
+        let asked = tokio::time::timeout(SDK_TIMEOUT, self.ask()).await;
         let answer = asked
-            .map_err(|_| format!("no answer within {PATIENCE:?}"))?
+            .map_err(|_| format!("no response within {SDK_TIMEOUT:?}"))?
             .map_err(|error| format!("the connection failed: {error}"))?;
         let (head, body) = answer.split_once("\r\n\r\n").ok_or("no head")?;
         let status = head.split(' ').nth(1).unwrap_or_default();

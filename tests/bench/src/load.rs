@@ -1,4 +1,4 @@
-//! The load: reviews over connections that stay open, and what each answer took.
+//! The load: reviews over connections that stay open, and what each response took.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use crate::server::{self, Cpu, Server};
 
 /// Before the first review of an open loop: every connection waits by then.
 const LEAD: Duration = Duration::from_millis(500);
-/// How long reviews that were due in time may still wait for their answer.
+/// How long reviews that were due in time may still wait for their response.
 const DRAIN: Duration = Duration::from_secs(2);
 /// How long a server may take to know all ServiceAccounts.
 const WARM: Duration = Duration::from_mins(1);
@@ -64,7 +64,7 @@ impl Reviews {
 /// How reviews are sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Load {
-    /// Each connection sends the next review when it has the answer to the last.
+    /// Each connection sends the next review when it has the response to the last.
     Closed {
         /// How many connections.
         connections: usize,
@@ -80,7 +80,7 @@ pub(crate) enum Load {
 
 /// What a run took.
 pub(crate) struct Run {
-    /// The time of each answer, shortest first.
+    /// The time of each response, shortest first.
     pub(crate) latencies: Vec<Duration>,
     /// Open loop: how late each review was sent, shortest first. This is the generator's part of the latency, and
     /// what waited for a free connection.
@@ -91,7 +91,7 @@ pub(crate) struct Run {
     pub(crate) client: Cpu,
     /// Resident memory of the server at the end, in bytes.
     pub(crate) resident: u64,
-    /// Open loop: reviews that had no answer in time.
+    /// Open loop: reviews that had no response in time.
     pub(crate) unanswered: usize,
 }
 
@@ -129,7 +129,7 @@ impl Load {
     }
 }
 
-/// Time of an answer, and how late its review was sent.
+/// Time of a response, and how late its review was sent.
 type Answered = (Duration, Duration);
 
 async fn closed(open: Vec<Connection>, reviews: &Reviews, end: Instant) -> Result<Vec<Answered>> {

@@ -33,7 +33,7 @@ pub(crate) async fn measure(sidecar: &Path, time: Duration) -> Result<()> {
     process.until_it_listens(address)?;
     let authorization = std::fs::read_to_string(folder.path().join(AUTHORIZATION_TOKEN_FILE))?;
     let call = Call::credentials(authorization);
-    // The first answer comes when there are credentials.
+    // The first response comes when there are credentials.
     run(address, &call, 1, Duration::from_millis(200))
         .await
         .with_context(|| process.log().unwrap_or_default())?;

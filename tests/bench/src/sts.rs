@@ -1,5 +1,5 @@
 //! `AssumeRoleWithWebIdentity` through the STS front, and the same request at what is behind it: the difference is what
-//! the front adds. Behind it is an STS that answers at once, and the real emulator.
+//! the front adds. Behind it is an STS that responds at once, and the real emulator.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,10 +17,10 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, account_name, role_arn};
-use crate::server::{Cpu, Server};
-use crate::table;
+use crate::server::Server;
+use crate::table::{self, Extra, Times};
 
-/// Connections that are measured, each with the next request when it has the answer to the last.
+/// Connections that are measured, each with the next request when it has the response to the last.
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 
 /// A whole request.
@@ -30,7 +30,7 @@ pub(crate) struct Call {
     path: &'static str,
     headers: Vec<(header::HeaderName, String)>,
     body: Bytes,
-    /// What is in every good answer.
+    /// What is in every good response.
     proof: &'static str,
 }
 
@@ -132,19 +132,7 @@ async fn pair(
     Ok(())
 }
 
-/// What the front used.
-pub(crate) struct Extra {
-    pub(crate) cpu: Cpu,
-    pub(crate) resident: u64,
-}
-
-/// The times of the answers, shortest first, and how long all took.
-pub(crate) struct Times {
-    pub(crate) latencies: Vec<Duration>,
-    pub(crate) elapsed: Duration,
-}
-
-/// So many connections that send the call again and again. Any other answer than a good one is an error.
+/// So many connections that send the call again and again. Any other response than a good one is an error.
 pub(crate) async fn run(
     address: SocketAddr,
     call: &Call,
@@ -196,7 +184,7 @@ async fn connection(address: SocketAddr, call: Arc<Call>, end: Instant) -> Resul
             "status {status}: {}",
             String::from_utf8_lossy(&body)
         );
-        // The sidecar closes after each answer; a new connection is part of what that takes.
+        // The sidecar closes after each response; a new connection is part of what that takes.
         if sender.ready().await.is_ok() {
             open = Some(sender);
         }

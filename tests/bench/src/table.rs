@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::load::{Load, Run};
 use crate::reviews::Size;
-use crate::sts::{Extra, Times};
+use crate::server::Cpu;
 
 /// Heads the lines.
 pub(crate) const HEAD: &str = "server       pod            load               reviews/s  CPU µs/review (user + sys)   p50 µs   p99 µs  p99.9 µs    max µs  RSS MiB  client µs";
@@ -45,6 +45,18 @@ pub(crate) fn line(server: &str, size: Size, load: Load, run: &Run) -> String {
         }
     }
     text
+}
+
+/// What the front used.
+pub(crate) struct Extra {
+    pub(crate) cpu: Cpu,
+    pub(crate) resident: u64,
+}
+
+/// The times of the responses, shortest first, and how long all took.
+pub(crate) struct Times {
+    pub(crate) latencies: Vec<Duration>,
+    pub(crate) elapsed: Duration,
 }
 
 /// Heads the lines of exchanges.

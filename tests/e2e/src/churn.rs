@@ -5,6 +5,7 @@
 )]
 
 use anyhow::{Context, Result, ensure};
+use irsa_emu_core::contract::{DELIVERY, EMULATOR, WEBHOOK};
 use serde_json::{Map, Value, json};
 
 use crate::world::{World, eventually};
@@ -17,16 +18,7 @@ const MORE_CALLS: u64 = 40;
 
 /// New replicas of the webhook come and the old ones go: no call may fail.
 pub(crate) fn webhook_rolls(world: &World) -> Result<()> {
-    let counts = while_clients_call(world, "roll", || {
-        world.kubectl(&[
-            "rollout",
-            "restart",
-            "-n",
-            "irsa-emu",
-            "deployment/irsa-emu-webhook",
-        ])?;
-        wait_for(world, "irsa-emu-webhook")
-    })?;
+    let counts = while_clients_call(world, "roll", || world.roll_out(WEBHOOK))?;
     for (delivery, counts) in DELIVERIES.iter().zip(&counts) {
         println!(
             "{delivery}, while the webhook rolled: {}",
@@ -38,12 +30,12 @@ pub(crate) fn webhook_rolls(world: &World) -> Result<()> {
 }
 
 /// The emulator's only Pod ends and comes back without its memory. Until the keeper has restored them, keys are missing,
-/// and the emulator says so, at first with a bare 404, as it loads a service with the first call; every other call must
+/// and the emulator reports it, at first with a bare 404, as it loads a service with the first call; every other call must
 /// outlive it by the SDK's own retries.
 pub(crate) fn emulator_restarts(world: &World) -> Result<()> {
     let counts = while_clients_call(world, "restart", || {
         world.restart_emulator()?;
-        wait_for(world, "localstack")
+        world.until_rolled_out(EMULATOR)
     })?;
     for (delivery, counts) in DELIVERIES.iter().zip(&counts) {
         println!(
@@ -61,19 +53,6 @@ pub(crate) fn emulator_restarts(world: &World) -> Result<()> {
 
 fn failures(counts: &Map<String, Value>) -> Vec<&String> {
     counts.keys().filter(|what| *what != "ok").collect()
-}
-
-fn wait_for(world: &World, deployment: &str) -> Result<()> {
-    let deployment = format!("deployment/{deployment}");
-    world.kubectl(&[
-        "rollout",
-        "status",
-        "-n",
-        "irsa-emu",
-        &deployment,
-        "--timeout=120s",
-    ])?;
-    Ok(())
 }
 
 /// What the clients counted, in the order of [`DELIVERIES`].
@@ -138,7 +117,7 @@ fn while_clients_call(
 fn pod(world: &World, name: &str, delivery: &str, script: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": name, "namespace": "e2e", "annotations": {"irsa-emu.dev/delivery": delivery}},
+        "metadata": {"name": name, "namespace": "e2e", "annotations": {DELIVERY: delivery}},
         "spec": {"serviceAccountName": "app", "restartPolicy": "Never", "containers": [{
             "name": "app", "image": world.sdk_image, "imagePullPolicy": "Never", "args": ["-c", script],
             "env": [

@@ -6,9 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use irsa_emu_core::contract::WEBHOOK;
 use serde_json::Value;
 
-use crate::world::{CONTEXT, INSTANCE, World, eventually, run, text_at};
+use crate::world::{CONTEXT, INSTANCE, World, eventually, node_name, run, text_at};
 
 /// Name of the install whose creation is killed.
 const KILLED: &str = "irsa-emu-e2e-killed";
@@ -37,9 +38,16 @@ pub(crate) fn images_are_saved_and_loaded(world: &World) -> Result<()> {
     world
         .irsa_emu(&[&["images", "save", &bundle][..], &emulator].concat())?
         .code(0)?;
-    let node = format!("{INSTANCE}-control-plane");
     let name = format!("docker.io/{}", world.emulator_image);
-    let remove = ["exec", &node, "ctr", "--namespace=k8s.io", "images", "rm", &name];
+    let remove = [
+        "exec",
+        &node_name(),
+        "ctr",
+        "--namespace=k8s.io",
+        "images",
+        "rm",
+        &name,
+    ];
     world.program("docker", &remove)?.code(0)?;
     let load = ["images", "load", "--bundle", &bundle];
     world.irsa_emu(&load)?.code(0)?.says("1 loaded")?;
@@ -81,7 +89,7 @@ pub(crate) fn support_bundle_has_no_secret(world: &World) -> Result<()> {
     for part in ["doctor.json", "namespace/secrets.yaml", "webhook.log"] {
         ensure!(bundle.contains(part), "the bundle has no {part}");
     }
-    let secrets = world.get(&["secrets", "-n", "irsa-emu"])?;
+    let secrets = world.get_in_install(&["secrets"])?;
     let mut values = 0;
     for secret in secrets["items"].as_array().into_iter().flatten() {
         for (name, value) in secret["data"].as_object().into_iter().flatten() {
@@ -115,7 +123,7 @@ pub(crate) fn killed_apply_is_taken_up_again(world: &World) -> Result<()> {
     let args = world.up_args(&["--host-port", &world.host_port]);
     kill_when(&mut world.irsa_emu_command(INSTANCE, &args), "created Service")?;
     world.up()?.code(0)?;
-    let deployment = world.get(&["deployment", "-n", "irsa-emu", "irsa-emu-webhook"])?;
+    let deployment = world.get_in_install(&["deployment", WEBHOOK])?;
     ensure!(
         deployment["status"]["availableReplicas"] == 2,
         "{}",

@@ -1,10 +1,11 @@
-//! `irsa-emu explain`: what it says of Pods that run, and of manifests, on a real cluster.
+//! `irsa-emu explain`: what it prints about Pods that run, and about manifests, on a real cluster.
 
 use anyhow::{Context, Result, ensure};
+use irsa_emu_core::contract::WEBHOOK_NAME;
 use serde_json::Value;
 
 use crate::probe::Probe;
-use crate::world::{INSTANCE, World, eventually, text_at};
+use crate::world::{CONTEXT, World, eventually, text_at};
 
 /// A ServiceAccount with a key that is nearly right, one whose role does not trust it, and a Pod of each.
 const MISTAKES: &str = r#"
@@ -42,7 +43,7 @@ pub(crate) fn pods_that_run_are_explained(world: &World) -> Result<()> {
         .code(0)?;
     said.says("it has the credentials of arn:aws:iam::123456789012:role/e2e-app")?
         .says("delivery web-identity (chosen by the install's default)")?
-        .says("its trust policy lets system:serviceaccount:e2e:app in")?;
+        .says("its trust policy allows system:serviceaccount:e2e:app")?;
     let plain = pod_of(world, "plain", "plain")?;
     let pod = format!("pod/{plain}");
     world
@@ -80,7 +81,11 @@ pub(crate) fn manifests_are_explained(world: &World) -> Result<()> {
         .says("did you mean eks.amazonaws.com/role-arn?")?
         .says("trust-refused")?
         .says("system:serviceaccount:e2e:stranger")?;
-    ensure!(said.out.contains("webhook: pods.irsa-emu.dev"), "{}", said.out);
+    ensure!(
+        said.out.contains(&format!("webhook: {WEBHOOK_NAME}")),
+        "{}",
+        said.out
+    );
     Ok(())
 }
 
@@ -104,7 +109,7 @@ pub(crate) fn what_came_too_early_is_explained(world: &World) -> Result<()> {
         Ok(text_at(found.context("none yet")?, "/metadata/name")?.to_owned())
     })?;
     let role = "eks.amazonaws.com/role-arn";
-    let restart = format!("kubectl --context kind-{INSTANCE} -n e2e rollout restart deployment/early");
+    let restart = format!("kubectl --context {CONTEXT} -n e2e rollout restart deployment/early");
     // The API server tells times in whole seconds, so the annotation is written until it is of a later one.
     eventually("what came first is told", 10, || {
         world.kubectl(&["annotate", "-n", "e2e", account, &format!("{role}-")])?;

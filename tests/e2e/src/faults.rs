@@ -1,8 +1,9 @@
-//! Images that do not run: what `up` says of them, and that the next `up` mends it.
+//! Images that do not run: what `up` reports, and that the next `up` repairs it.
 
 use anyhow::{Result, ensure};
+use irsa_emu_core::contract::WEBHOOK;
 
-use crate::world::{World, eventually};
+use crate::world::{INSTANCE, World, eventually};
 
 /// An image whose program ends as LocalStack does without its licence.
 const BROKEN: &str = "testbed/e2e-broken:1";
@@ -18,7 +19,7 @@ pub(crate) fn broken_emulator_is_told(world: &World) -> Result<()> {
         .says("waiting cannot help:")?
         .says("55")?
         .says("needs a licence")?
-        .says("next: irsa-emu up --name irsa-emu-e2e --emulator-image")?;
+        .says(&format!("next: irsa-emu up --name {INSTANCE} --emulator-image"))?;
     world.up()?.code(0)?;
     Ok(())
 }
@@ -37,7 +38,7 @@ pub(crate) fn broken_webhook_is_told(world: &World) -> Result<()> {
             said.code,
             said.err
         );
-        said.says("irsa-emu-webhook")?.says(LAST_WORDS)
+        said.says(WEBHOOK)?.says(LAST_WORDS)
     })?;
     world.irsa_emu(&["doctor", "--only", "wh-dryrun"])?.code(0)?;
     world.up()?.code(0)?;

@@ -3,6 +3,7 @@
 //! and asked for the spare port, which its node does not publish.
 
 use anyhow::{Result, ensure};
+use irsa_emu_core::contract::{EMULATOR_PORT, INSTANCE_LABEL, RUN_AS};
 
 use crate::clusters::answers;
 use crate::world::{CONTEXT, INSTANCE, Said, World};
@@ -16,14 +17,17 @@ pub(crate) fn container_leads_to_the_emulator(world: &World) -> Result<()> {
     let address = format!("127.0.0.1:{}", world.spare_port);
     up(world, &[])?.code(0)?.says(PROXY)?;
     let published = world
-        .program("docker", &["port", PROXY, "4566/tcp"])?
+        .program("docker", &["port", PROXY, &format!("{EMULATOR_PORT}/tcp")])?
         .code(0)?
         .out;
     ensure!(published.trim() == address, "published on {published}");
     let rights =
         "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}";
     let rights = inspect(world, rights)?;
-    ensure!(rights == "65532:65532 true [ALL] [no-new-privileges]", "{rights}");
+    ensure!(
+        rights == format!("{RUN_AS}:{RUN_AS} true [ALL] [no-new-privileges]"),
+        "{rights}"
+    );
     answers(&address)?;
     let before = inspect(world, "{{.Id}} {{.State.StartedAt}}")?;
     up(world, &[])?.code(0)?.says("irsa-emu is unchanged")?;
@@ -69,7 +73,7 @@ pub(crate) fn container_goes_with_the_install(world: &World) -> Result<()> {
         .code(0)?
         .says(&format!("container {PROXY}"))?;
     world.irsa_emu(&down)?.code(0)?;
-    let label = format!("label=irsa-emu.dev/instance={INSTANCE}");
+    let label = format!("label={INSTANCE_LABEL}={INSTANCE}");
     let role = "label=irsa-emu.dev/role=proxy";
     let list = ["ps", "--all", "--quiet", "--filter", &label, "--filter", role];
     let left = world.program("docker", &list)?.code(0)?.out;

@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use irsa_emu_core::contract::{DEFAULT_AUDIENCE, NAMESPACE, STS_FRONT_PORT, WEBHOOK};
 use irsa_emu_test_support::hostile::{Role, Target, on_the_front};
 use serde_json::{Value, json};
 
 use crate::sts::{Front, token};
-use crate::world::{World, eventually, text_at};
+use crate::world::{PART_LABEL, World, eventually, text_at};
 
 const REQUESTS: usize = 2000;
 /// Both replicas may write so much, in bytes.
@@ -19,7 +20,7 @@ pub(crate) fn front_stays_as_it_was(world: &World) -> Result<()> {
     let address = expose(world)?;
     let role = Role {
         arn: "arn:aws:iam::123456789012:role/e2e-narrow".to_owned(),
-        good_token: token(world, "verbatim", "sts.amazonaws.com")?,
+        good_token: token(world, "verbatim", DEFAULT_AUDIENCE)?,
         bad_tokens: vec![
             token(world, "narrow", "vault")?,
             token(world, "verbatim", "https://kubernetes.default.svc.cluster.local")?,
@@ -39,15 +40,7 @@ pub(crate) fn front_stays_as_it_was(world: &World) -> Result<()> {
         took < Duration::from_secs(5),
         "a good exchange afterwards took {took:?}"
     );
-    let log = world.kubectl(&[
-        "logs",
-        "-n",
-        "irsa-emu",
-        "-l",
-        "app.kubernetes.io/name=irsa-emu-webhook",
-        &since,
-        "--tail=-1",
-    ])?;
+    let log = world.logs_of(WEBHOOK, &[&since, "--tail=-1"])?;
     println!(
         "{report}\n{} bytes of log; a good exchange then took {took:?}",
         log.len()
@@ -60,21 +53,21 @@ pub(crate) fn front_stays_as_it_was(world: &World) -> Result<()> {
     ensure!(!log.contains("panicked"), "{log}");
     ensure!(log.len() < LOG, "{} bytes of log", log.len());
     ensure!(self::restarts(world)? == restarts, "a webhook was restarted");
-    world.kubectl(&["delete", "service", "-n", "irsa-emu", "e2e-sts"])?;
+    world.in_install(&["delete", "service", "e2e-sts"])?;
     Ok(())
 }
 
-/// Makes a Service of the front that is reached from here, and says where. A forwarded port would be what breaks.
+/// Makes a Service of the front that is reached from here, and returns its address. A forwarded port would be what breaks.
 fn expose(world: &World) -> Result<SocketAddr> {
     let service = json!({
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "e2e-sts", "namespace": "irsa-emu"},
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "e2e-sts", "namespace": NAMESPACE},
         "spec": {
-            "type": "NodePort", "selector": {"app.kubernetes.io/name": "irsa-emu-webhook"},
-            "ports": [{"port": 80, "targetPort": 8080}],
+            "type": "NodePort", "selector": {PART_LABEL: WEBHOOK},
+            "ports": [{"port": 80, "targetPort": STS_FRONT_PORT}],
         },
     });
     world.apply(&service.to_string())?;
-    let service = world.get(&["service", "-n", "irsa-emu", "e2e-sts"])?;
+    let service = world.get_in_install(&["service", "e2e-sts"])?;
     let port = service["spec"]["ports"][0]["nodePort"]
         .as_u64()
         .context("no port of the node")?;
@@ -96,18 +89,6 @@ fn expose(world: &World) -> Result<SocketAddr> {
 }
 
 fn restarts(world: &World) -> Result<u64> {
-    let pods = world.get(&[
-        "pods",
-        "-n",
-        "irsa-emu",
-        "-l",
-        "app.kubernetes.io/name=irsa-emu-webhook",
-    ])?;
     let count = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64();
-    Ok(pods["items"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(count)
-        .sum())
+    Ok(world.pods_of(WEBHOOK)?.iter().filter_map(count).sum())
 }

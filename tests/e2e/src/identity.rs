@@ -1,10 +1,14 @@
 //! Pods with an unmodified AWS SDK (boto3, its default credential chain) in both deliveries.
 
 use anyhow::{Context, Result, ensure};
+use irsa_emu_core::contract::{INJECTED, SIDECAR, TOKEN_VOLUME};
 use serde_json::json;
 
 use crate::probe::{Probe, ensure_served};
 use crate::world::{World, eventually};
+
+/// Where EKS puts the token of a Pod.
+const TOKEN: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
 
 /// Namespace, ServiceAccounts and roles for every Pod with an SDK, and the image of the usual one.
 pub(crate) fn prepare(world: &World) -> Result<()> {
@@ -43,14 +47,12 @@ pub(crate) fn unannotated_gets_nothing(world: &World) -> Result<()> {
         container["env"]
     );
     ensure!(
-        pod["metadata"]["annotations"]
-            .get("irsa-emu.dev/injected")
-            .is_none(),
+        pod["metadata"]["annotations"].get(INJECTED).is_none(),
         "{}",
         pod["metadata"]
     );
     ensure!(
-        !pod["spec"]["volumes"].to_string().contains("aws-iam-token"),
+        !pod["spec"]["volumes"].to_string().contains(TOKEN_VOLUME),
         "{}",
         pod["spec"]["volumes"]
     );
@@ -61,10 +63,7 @@ pub(crate) fn foreign_role_is_denied(world: &World) -> Result<()> {
     let probe = Probe {
         env: &[
             ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/e2e-other"),
-            (
-                "AWS_WEB_IDENTITY_TOKEN_FILE",
-                "/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
-            ),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", TOKEN),
         ],
         ..Probe::python(world, "foreign-role", "app")
     };
@@ -84,7 +83,7 @@ pub(crate) fn foreign_role_is_denied(world: &World) -> Result<()> {
         ])?;
         let text = events["items"].to_string();
         ensure!(
-            text.contains("role/e2e-other: its trust policy does not let it in")
+            text.contains("role/e2e-other: its trust policy does not allow it")
                 && text.contains("system:serviceaccount:e2e:other"),
             "none so far: {text}"
         );
@@ -95,7 +94,6 @@ pub(crate) fn foreign_role_is_denied(world: &World) -> Result<()> {
 /// Two containers of one Pod: one with the role of the annotation, one with another role that trusts the ServiceAccount.
 pub(crate) fn two_roles_serve_one_pod(world: &World) -> Result<()> {
     const JOB: &str = "two-roles";
-    let token = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
     let container = |name: &str| {
         json!({"name": name, "image": world.sdk_image, "imagePullPolicy": "Never",
             "args": ["/probe.py", "alias/e2e", format!("e2e-{JOB}-{name}")]})
@@ -103,7 +101,7 @@ pub(crate) fn two_roles_serve_one_pod(world: &World) -> Result<()> {
     let mut second = container("second");
     second["env"] = json!([
         {"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::123456789012:role/e2e-second"},
-        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": token},
+        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": TOKEN},
     ]);
     let job = json!({
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": JOB, "namespace": "e2e"},
@@ -135,7 +133,7 @@ pub(crate) fn sidecar_job_completes(world: &World) -> Result<()> {
     ensure_served(&probe.answer(world)?, "e2e-app")?;
     let pod = probe.pod(world)?;
     let names = pod["spec"]["initContainers"].to_string();
-    ensure!(names.contains("irsa-emu-creds-injector"), "no sidecar: {names}");
+    ensure!(names.contains(SIDECAR), "no sidecar: {names}");
     ensure!(
         !pod["spec"]["containers"].to_string().contains("AWS_ROLE_ARN"),
         "{}",

@@ -1,21 +1,19 @@
 //! Which replica of the webhook leads, by its own word.
 
-use anyhow::{Context, Result, bail, ensure};
-use irsa_emu_core::contract::WEBHOOK_HEALTH_PORT;
+use anyhow::{Result, bail, ensure};
+use irsa_emu_core::contract::{KEEPER_LEASE, NAMESPACE, WEBHOOK, WEBHOOK_HEALTH_PORT};
 
 use crate::world::{World, eventually, text_at};
 
-const LEASE: &[&str] = &["lease", "-n", "irsa-emu", "irsa-emu-keeper"];
+pub(crate) const LEASE: &[&str] = &["lease", "-n", NAMESPACE, KEEPER_LEASE];
 
 /// For each of the two replicas, whether it reports that it leads.
 pub(crate) fn reports(world: &World) -> Result<Vec<bool>> {
-    let label = "app.kubernetes.io/name=irsa-emu-webhook";
-    let pods = world.get(&["pods", "-n", "irsa-emu", "-l", label])?;
-    let pods = pods["items"].as_array().context("a list of Pods")?;
+    let pods = world.pods_of(WEBHOOK)?;
     ensure!(pods.len() == 2, "{} replicas", pods.len());
     let report = |pod| {
         let name = text_at(pod, "/metadata/name")?;
-        let path = format!("/api/v1/namespaces/irsa-emu/pods/{name}:{WEBHOOK_HEALTH_PORT}/proxy/metrics");
+        let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}:{WEBHOOK_HEALTH_PORT}/proxy/metrics");
         let metrics = world.kubectl(&["get", "--raw", &path])?;
         let leads = metrics
             .lines()

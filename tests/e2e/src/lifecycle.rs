@@ -1,9 +1,10 @@
 //! `up`, `status`, `env`, `doctor`, `down`.
 
 use anyhow::{Result, ensure};
+use irsa_emu_core::contract::{EMULATOR, EMULATOR_NODE_PORT, WEBHOOK};
 use serde_json::Value;
 
-use crate::world::{CONTEXT, INSTANCE, World};
+use crate::world::{CONTEXT, INSTANCE, World, node_name};
 
 pub(crate) fn unsafe_context_is_refused(world: &World) -> Result<()> {
     let kubeconfig = r#"{"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
@@ -29,8 +30,8 @@ pub(crate) fn no_docker_is_told(world: &World) -> Result<()> {
 
 pub(crate) fn up_makes_everything(world: &World) -> Result<()> {
     world.up()?.code(0)?.says(&world.host_endpoint())?;
-    for (name, replicas) in [("irsa-emu-webhook", 2), ("localstack", 1)] {
-        let deployment = world.get(&["deployment", "-n", "irsa-emu", name])?;
+    for (name, replicas) in [(WEBHOOK, 2), (EMULATOR, 1)] {
+        let deployment = world.get_in_install(&["deployment", name])?;
         ensure!(
             deployment["status"]["availableReplicas"] == replicas,
             "{name} is not available: {}",
@@ -40,7 +41,7 @@ pub(crate) fn up_makes_everything(world: &World) -> Result<()> {
     let published = world
         .program(
             "docker",
-            &["port", &format!("{INSTANCE}-control-plane"), "30566/tcp"],
+            &["port", &node_name(), &format!("{EMULATOR_NODE_PORT}/tcp")],
         )?
         .code(0)?;
     ensure!(
@@ -63,7 +64,7 @@ pub(crate) fn second_up_changes_nothing(world: &World) -> Result<()> {
 
 /// Pods have the ClusterIP of a Service in their variables, so it must not change either.
 fn versions(world: &World) -> Result<Vec<Value>> {
-    let list = world.get(&["deployments,services", "-n", "irsa-emu"])?;
+    let list = world.get_in_install(&["deployments,services"])?;
     Ok(list["items"]
         .as_array()
         .into_iter()

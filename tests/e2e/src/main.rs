@@ -37,10 +37,11 @@ use world::World;
 fn main() -> ExitCode {
     // `irsa-emu-e2e vault two_ups` runs the group `vault` and the steps with `two_ups` in their names.
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let plan = match runner::Plan::of(&groups::ALL, &wanted) {
+    let plan = match runner::Plan::of(groups::ALL, &wanted) {
         Ok(plan) => plan,
         Err(unknown) => {
-            let groups = groups::ALL.map(|group| group.name).join(", ");
+            let groups: Vec<&str> = groups::ALL.iter().map(|group| group.name).collect();
+            let groups = groups.join(", ");
             eprintln!("e2e: no group and no step has the name {unknown}; the groups are: {groups}");
             return ExitCode::from(2);
         }

@@ -3,14 +3,13 @@
 
 use anyhow::{Result, ensure};
 
-use crate::world::{INSTANCE, World};
+use crate::world::{World, node_name};
 
 pub(crate) fn report_memory(world: &World) -> Result<()> {
     let script = "for p in /proc/[0-9]*; do n=$(tr '\\0' ' ' <$p/cmdline 2>/dev/null); case $n in /irsa-emu-*) \
                   echo \"${n%% *} $(sed -n 's/^VmRSS:\\s*//p' $p/status)\";; esac; done";
-    let node = format!("{INSTANCE}-control-plane");
     let said = world
-        .program("docker", &["exec", &node, "bash", "-c", script])?
+        .program("docker", &["exec", &node_name(), "bash", "-c", script])?
         .code(0)?;
     for name in ["/irsa-emu-webhook", "/irsa-emu-sidecar"] {
         ensure!(

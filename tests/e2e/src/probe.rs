@@ -2,6 +2,7 @@
 //! prints one line of JSON.
 
 use anyhow::{Context, Result, anyhow, ensure};
+use irsa_emu_core::contract::DELIVERY;
 use serde_json::{Value, json};
 
 use crate::world::{World, eventually, text_at};
@@ -79,7 +80,7 @@ impl<'a> Probe<'a> {
         }
         let mut metadata = json!({});
         if let Some(delivery) = self.delivery {
-            metadata["annotations"] = json!({"irsa-emu.dev/delivery": delivery});
+            metadata["annotations"] = json!({DELIVERY: delivery});
         }
         json!({
             "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": self.name, "namespace": "e2e"},
@@ -91,7 +92,7 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// The answer of a probe that printed this. Some SDKs have something to say of their own.
+/// The response of a probe that printed this. Some SDKs print something of their own, too.
 pub(crate) fn answer_in(log: &str) -> Result<Value> {
     let line = log
         .lines()

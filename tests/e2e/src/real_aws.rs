@@ -2,10 +2,10 @@
 //! reach here.
 
 use anyhow::{Context, Result, ensure};
-use irsa_emu_core::contract::AWS_CREDENTIALS_SECRET;
+use irsa_emu_core::contract::{self, AWS_CREDENTIALS_SECRET, EMULATOR, WEBHOOK, aws_credentials};
 use serde_json::{Value, json};
 
-use crate::world::{World, eventually, text_at};
+use crate::world::{INSTANCE, World, eventually, text_at};
 
 const NAMESPACE: &str = "e2e-aws";
 const KEY: &str = "AKIAE2E00000000000001";
@@ -23,9 +23,10 @@ pub(crate) fn credentials_of_real_aws(world: &World) -> Result<()> {
     let authority = stand_in(world)?;
     let missing = up(world, &["--base-credentials", "env"], &[])?;
     missing.code(4)?.says("AWS_ACCESS_KEY_ID is not set")?;
-    up(world, &[], &[])?
-        .code(4)?
-        .says(&format!("Secret irsa-emu/{AWS_CREDENTIALS_SECRET}"))?;
+    up(world, &[], &[])?.code(4)?.says(&format!(
+        "Secret {}/{AWS_CREDENTIALS_SECRET}",
+        contract::NAMESPACE
+    ))?;
     let keys = [("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)];
     let said = up(world, &["--base-credentials", "env"], &keys)?.code(0)?;
     let all = format!("{}{}", said.out, said.err);
@@ -33,21 +34,14 @@ pub(crate) fn credentials_of_real_aws(world: &World) -> Result<()> {
     said.says("real AWS")?;
 
     eventually("the emulator goes", 60, || {
-        let left = world.kubectl(&[
-            "get",
-            "pods",
-            "-n",
-            "irsa-emu",
-            "-l",
-            "app.kubernetes.io/name=localstack",
-        ])?;
-        ensure!(left.trim().is_empty(), "{left}");
+        let left = world.pods_of(EMULATOR)?.len();
+        ensure!(left == 0, "{left} Pods are left");
         Ok(())
     })?;
     world.apply(&pod(world, "app", "app").to_string())?;
     // Without the authority in the Secret, the stand-in's certificate is none that the web knows.
     webhook_says(world, "UnknownIssuer")?;
-    patch_secret(world, &json!({"ca-bundle.pem": authority}))?;
+    patch_secret(world, &json!({aws_credentials::CA_BUNDLE: authority}))?;
     served(world)?;
     wrong_secret_is_told(world)?;
     aws_says_no(world)?;
@@ -63,7 +57,7 @@ pub(crate) fn credentials_of_real_aws(world: &World) -> Result<()> {
     world
         .irsa_emu(&["recipe", &recipe])?
         .code(1)?
-        .says("irsa-emu makes nothing")?;
+        .says("irsa-emu creates nothing")?;
     world.kubectl(&["delete", "namespace", NAMESPACE, "--wait=false"])?;
     // For the steps that follow, the emulator again.
     world.up()?.code(0)?;
@@ -79,7 +73,7 @@ fn up(world: &World, more: &[&str], variables: &[(&str, &str)]) -> Result<crate:
     world.up_with(&args, variables)
 }
 
-/// Deploys the stand-in; answers the authority that signed its certificate, as PEM.
+/// Deploys the stand-in; returns the authority that signed its certificate, as PEM.
 fn stand_in(world: &World) -> Result<String> {
     let script = std::fs::read_to_string(world.file("tests/e2e/manifests/aws/sts.py"))?;
     let (authority, certificate, key) = certificates()?;
@@ -146,14 +140,7 @@ fn pod(world: &World, name: &str, service_account: &str) -> Value {
 /// Waits until the webhook's log has this.
 fn webhook_says(world: &World, wanted: &str) -> Result<()> {
     eventually(&format!("the webhook says `{wanted}`"), 60, || {
-        let log = world.kubectl(&[
-            "logs",
-            "-n",
-            "irsa-emu",
-            "-l",
-            "app.kubernetes.io/name=irsa-emu-webhook",
-            "--tail=200",
-        ])?;
+        let log = world.logs_of(WEBHOOK, &["--tail=200"])?;
         ensure!(!log.contains(SECRET), "the base secret is in the webhook's log");
         ensure!(log.contains(wanted), "{log}");
         Ok(())
@@ -162,15 +149,7 @@ fn webhook_says(world: &World, wanted: &str) -> Result<()> {
 
 fn patch_secret(world: &World, entries: &Value) -> Result<()> {
     let patch = json!({"stringData": entries}).to_string();
-    world.kubectl(&[
-        "patch",
-        "secret",
-        "-n",
-        "irsa-emu",
-        AWS_CREDENTIALS_SECRET,
-        "-p",
-        &patch,
-    ])?;
+    world.in_install(&["patch", "secret", AWS_CREDENTIALS_SECRET, "-p", &patch])?;
     Ok(())
 }
 
@@ -205,7 +184,7 @@ fn served(world: &World) -> Result<()> {
         request["caller"] == "arn:aws:iam::999999999999:user/base",
         "{request}"
     );
-    let tags = json!({"eks-cluster-name": "irsa-emu-e2e", "kubernetes-namespace": NAMESPACE,
+    let tags = json!({"eks-cluster-name": INSTANCE, "kubernetes-namespace": NAMESPACE,
         "kubernetes-service-account": "app", "kubernetes-pod-name": "app", "kubernetes-pod-uid": pod["metadata"]["uid"]});
     ensure!(request["tags"] == tags, "{request}");
     ensure!(
@@ -222,7 +201,7 @@ fn served(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Base credentials that AWS refuses are told, and those that replace them are used without a restart.
+/// Base credentials that AWS refuses are reported, and those that replace them are used without a restart.
 fn wrong_secret_is_told(world: &World) -> Result<()> {
     patch_secret(world, &json!({"AWS_SECRET_ACCESS_KEY": "wrong"}))?;
     world.kubectl(&["delete", "pod", "-n", NAMESPACE, "app"])?;
@@ -232,7 +211,7 @@ fn wrong_secret_is_told(world: &World) -> Result<()> {
     finished(world, "again").map(|_| ())
 }
 
-/// A role whose trust policy does not name the base credentials: the owner is told what AWS said.
+/// A role whose trust policy does not name the base credentials: the owner gets AWS's message.
 fn aws_says_no(world: &World) -> Result<()> {
     world.apply(&pod(world, "denied", "denied").to_string())?;
     eventually("an Event says what AWS said", 60, || {
@@ -241,7 +220,7 @@ fn aws_says_no(world: &World) -> Result<()> {
         let told = events.iter().find(|event| event["reason"] == "AccessDenied");
         let note = text_at(told.context("no Event")?, "/note")?;
         ensure!(
-            note.contains("AWS says: ") && note.contains("sts:AssumeRole"),
+            note.contains("AWS: ") && note.contains("sts:AssumeRole"),
             "{note}"
         );
         Ok(())

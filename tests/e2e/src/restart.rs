@@ -1,6 +1,7 @@
 //! Pods that lack the identity they would get now, or keep one of an install that is gone.
 
 use anyhow::{Context, Result, ensure};
+use irsa_emu_core::contract::INJECTED;
 use serde_json::{Value, json};
 
 use crate::world::{World, eventually};
@@ -54,7 +55,7 @@ pub(crate) fn pods_without_identity_are_replaced(world: &World) -> Result<()> {
     world
         .irsa_emu(&[&restart[..], &["--yes"]].concat())?
         .code(0)?
-        .says("delete pod nobody, and create it once more")?;
+        .says("delete pod nobody, and create it again")?;
     ensure!(injected(world)? == REPLACED, "{:?}", injected(world)?);
     world.irsa_emu(&restart)?.code(0)?.says("nothing to restart")?;
     Ok(())
@@ -130,7 +131,7 @@ fn begin(world: &World) -> Result<()> {
 
 /// How many Pods of each way were injected.
 fn injected(world: &World) -> Result<Vec<usize>> {
-    let is_injected = |pod: &&Value| pod["metadata"]["annotations"]["irsa-emu.dev/injected"].is_string();
+    let is_injected = |pod: &&Value| pod["metadata"]["annotations"][INJECTED].is_string();
     let count = |(way, _): (&str, usize)| Ok(pods(world, way)?.iter().filter(is_injected).count());
     WAYS.into_iter().map(count).collect()
 }

@@ -323,7 +323,7 @@ mod tests {
     fn a_word_that_is_a_group_chooses_no_step_of_another() {
         for group in crate::groups::ALL {
             let wanted = [group.name.to_owned()];
-            let plan = Plan::of(&crate::groups::ALL, &wanted).unwrap();
+            let plan = Plan::of(crate::groups::ALL, &wanted).unwrap();
             let names: Vec<&str> = plan.0.iter().map(|(group, _)| group.name).collect();
             assert_eq!(names, [group.name]);
         }

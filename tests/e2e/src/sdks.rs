@@ -1,7 +1,8 @@
 //! The other AWS SDKs, each in its own image and with its default credential chain, in both deliveries at once.
-//! What each needs is told in `docs/sdks.md`.
+//! What each needs is in `docs/sdks.md`.
 
 use anyhow::{Context, Result, ensure};
+use irsa_emu_core::contract::INJECTED;
 
 use crate::probe::{Probe, ensure_served};
 use crate::world::World;
@@ -65,7 +66,7 @@ fn ensure_served_by(world: &World, probe: &Probe, delivery: &str, role: &str) ->
     ensure_served(&answer, role).with_context(|| format!("{} in delivery {delivery}", probe.name))?;
     let pod = probe.pod(world)?;
     ensure!(
-        pod["metadata"]["annotations"]["irsa-emu.dev/injected"] == delivery,
+        pod["metadata"]["annotations"][INJECTED] == delivery,
         "{}",
         pod["metadata"]
     );

@@ -2,6 +2,7 @@
 //! and its licence.
 
 use anyhow::{Context, Result, ensure};
+use irsa_emu_core::contract::EMULATOR;
 use serde_json::json;
 
 use crate::probe::Probe;
@@ -37,7 +38,7 @@ pub(crate) fn pods_use_many_services(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// What `up` was told of the emulator reaches its container, and stays until `up` is told otherwise. The token is nowhere
+/// The emulator's options of `up` reach its container, and stay until `up` gets others. The token is nowhere
 /// but in its Secret and in the container.
 pub(crate) fn emulator_runs_as_told(world: &World) -> Result<()> {
     let told = told(world);
@@ -66,7 +67,7 @@ fn told(world: &World) -> Result<()> {
     // Without the token, as in another shell: it stays.
     world.up_with(&options, &[])?.code(0)?.says("unchanged")?;
     // `doctor --fix` calls `up` by itself, with nothing but what the cluster says.
-    world.kubectl(&["scale", "-n", "irsa-emu", "deployment/localstack", "--replicas=0"])?;
+    world.scale(EMULATOR, 0)?;
     world
         .irsa_emu(&["doctor", "--fix", "--yes", "--only", "emu-ready"])?
         .code(0)?;
@@ -81,7 +82,7 @@ fn told(world: &World) -> Result<()> {
 }
 
 fn reaches_the_container(world: &World) -> Result<()> {
-    let deployment = world.get(&["deployment", "-n", "irsa-emu", "localstack"])?;
+    let deployment = world.get_in_install(&["deployment", EMULATOR])?;
     let limits = &deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"];
     ensure!(*limits == json!({"cpu": "3", "memory": "1900Mi"}), "{limits}");
     ensure!(
@@ -89,11 +90,9 @@ fn reaches_the_container(world: &World) -> Result<()> {
         "the Deployment holds the token"
     );
     eventually("the container has the variable and the token", 60, || {
-        let printed = world.kubectl(&[
+        let printed = world.in_install(&[
             "exec",
-            "-n",
-            "irsa-emu",
-            "deployment/localstack",
+            &format!("deployment/{EMULATOR}"),
             "--",
             "sh",
             "-c",
@@ -105,7 +104,7 @@ fn reaches_the_container(world: &World) -> Result<()> {
 }
 
 fn is_shown_nowhere(world: &World) -> Result<()> {
-    let secret = world.get(&["secret", "-n", "irsa-emu", SECRET])?;
+    let secret = world.get_in_install(&["secret", SECRET])?;
     let kept = secret["data"]["LOCALSTACK_AUTH_TOKEN"]
         .as_str()
         .context("the Secret has no token")?
@@ -131,11 +130,9 @@ fn is_shown_nowhere(world: &World) -> Result<()> {
 }
 
 fn back(world: &World) -> Result<()> {
-    world.kubectl(&["delete", "secret", "-n", "irsa-emu", SECRET, "--ignore-not-found"])?;
+    world.in_install(&["delete", "secret", SECRET, "--ignore-not-found"])?;
     world.up()?.code(0)?;
-    let deployment = world
-        .get(&["deployment", "-n", "irsa-emu", "localstack"])?
-        .to_string();
+    let deployment = world.get_in_install(&["deployment", EMULATOR])?.to_string();
     for left in [
         "E2E_MARK",
         "irsa-emu.dev/auth-token",

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Stdio};
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use irsa_emu_core::contract::{self, DEFAULT_AUDIENCE, STS_FRONT};
 
 use crate::world::{World, eventually};
 
@@ -22,8 +23,9 @@ pub(crate) struct Front {
 
 impl Front {
     pub(crate) fn open(world: &World) -> Result<Self> {
+        let service = format!("service/{STS_FRONT}");
         let mut forward = world
-            .kubectl_command(&["port-forward", "-n", "irsa-emu", "service/irsa-emu-sts", ":80"])
+            .kubectl_command(&["port-forward", "-n", contract::NAMESPACE, &service, ":80"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -43,7 +45,7 @@ impl Front {
         })
     }
 
-    /// Status and body of the answer to one exchange.
+    /// Status and body of the response to one exchange.
     pub(crate) fn exchange(&self, role: &str, token: &str, extra: &str) -> Result<(u16, String)> {
         self.exchange_arn(&format!("arn:aws:iam::123456789012:role/{role}"), token, extra)
     }
@@ -135,7 +137,7 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
     let front = Front::open(world)?;
 
     // A policy copied from production, with the issuer of an EKS cluster in it.
-    let verbatim = token(world, "verbatim", "sts.amazonaws.com")?;
+    let verbatim = token(world, "verbatim", DEFAULT_AUDIENCE)?;
     let (status, body) = front.exchange("e2e-verbatim", &verbatim, "")?;
     ensure!(
         status == 200
@@ -150,7 +152,7 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
     );
 
     // The annotation asks, the trust policy refuses: on EKS this would be found in production.
-    let narrow = token(world, "narrow", "sts.amazonaws.com")?;
+    let narrow = token(world, "narrow", DEFAULT_AUDIENCE)?;
     front.refuses(
         "a role that trusts another",
         "e2e-narrow",
@@ -174,7 +176,7 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
         Ok(())
     })?;
 
-    // Refused again, and for another reason: its own Event says so, and the first one stays.
+    // Refused again, and for another reason: it is an Event of its own, and the first one stays.
     front.refuses(
         "another role that trusts another",
         "e2e-verbatim",
@@ -197,8 +199,8 @@ pub(crate) fn trust_policies_decide(world: &World) -> Result<()> {
             .collect();
         let told = |part: &str| notes.iter().any(|note| note.contains(part));
         ensure!(
-            told("role/e2e-narrow: its trust policy does not let it in")
-                && told("role/e2e-verbatim: its trust policy does not let it in"),
+            told("role/e2e-narrow: its trust policy does not allow it")
+                && told("role/e2e-verbatim: its trust policy does not allow it"),
             "not so far: {notes:?}"
         );
         Ok(())
@@ -213,14 +215,14 @@ pub(crate) fn roles_serve_whom_they_trust(world: &World) -> Result<()> {
         ("verbatim", "e2e-unnamed"),
         ("plain", "e2e-unnamed"),
     ] {
-        let token = token(world, account, "sts.amazonaws.com")?;
+        let token = token(world, account, DEFAULT_AUDIENCE)?;
         let (status, body) = front.exchange(role, &token, "")?;
         ensure!(
             status == 200 && body.contains(&format!("assumed-role/{role}/e2e")),
             "{account} asks for {role}: {status} {body}"
         );
     }
-    let plain = token(world, "plain", "sts.amazonaws.com")?;
+    let plain = token(world, "plain", DEFAULT_AUDIENCE)?;
     front.refuses(
         "a role that does not trust it",
         "e2e-verbatim",
@@ -239,7 +241,7 @@ pub(crate) fn roles_serve_whom_they_trust(world: &World) -> Result<()> {
 /// Under `roles: auto` a role that does not exist is made for the ServiceAccount whose annotation names it, and for no other.
 pub(crate) fn auto_makes_what_is_named(world: &World) -> Result<()> {
     let front = Front::open(world)?;
-    let plain = token(world, "plain", "sts.amazonaws.com")?;
+    let plain = token(world, "plain", DEFAULT_AUDIENCE)?;
     // Asked twice: the first request must have made nothing.
     for role in ["e2e-nobodys", "e2e-nobodys"] {
         front.refuses("a role that nothing names", role, &plain, (403, "AccessDenied"))?;
@@ -266,7 +268,7 @@ pub(crate) fn auto_makes_what_is_named(world: &World) -> Result<()> {
         &plain,
         (403, "AccessDenied"),
     )?;
-    let named = token(world, "named", "sts.amazonaws.com")?;
+    let named = token(world, "named", DEFAULT_AUDIENCE)?;
     let (status, body) = front.exchange("e2e-named", &named, "")?;
     ensure!(
         status == 200,
@@ -303,7 +305,7 @@ pub(crate) fn strict_makes_nothing(world: &World) -> Result<()> {
             &other,
             "Incorrect token audience",
         )?;
-        let stranger = token(world, "stranger", "sts.amazonaws.com")?;
+        let stranger = token(world, "stranger", DEFAULT_AUDIENCE)?;
         let role = "arn:aws:iam::555555555555:role/e2e-stranger";
         invalid(
             "an account without a provider",
@@ -311,21 +313,25 @@ pub(crate) fn strict_makes_nothing(world: &World) -> Result<()> {
             &stranger,
             "No OpenIDConnect provider",
         )?;
-        let gone = token(world, "gone", "sts.amazonaws.com")?;
+        let gone = token(world, "gone", DEFAULT_AUDIENCE)?;
         front.refuses(
             "a role that does not exist",
             "e2e-gone",
             &gone,
             (403, "AccessDenied"),
         )?;
-        let verbatim = token(world, "verbatim", "sts.amazonaws.com")?;
+        let verbatim = token(world, "verbatim", DEFAULT_AUDIENCE)?;
         let (status, body) = front.exchange("e2e-verbatim", &verbatim, "")?;
         ensure!(status == 200, "what is there serves: {status} {body}");
         for (account, code, told) in [
             ("audience", 1, "[audience-not-listed]"),
             ("stranger", 1, "[provider-missing]"),
             ("gone", 1, "[role-missing]"),
-            ("verbatim", 0, "the OIDC provider of its account takes the token"),
+            (
+                "verbatim",
+                0,
+                "the OIDC provider of its account accepts the token",
+            ),
         ] {
             explained(world, account, code, told)?;
         }
@@ -342,7 +348,7 @@ pub(crate) fn strict_makes_nothing(world: &World) -> Result<()> {
         ),
         (
             "stranger",
-            "sts.amazonaws.com",
+            DEFAULT_AUDIENCE,
             "arn:aws:iam::555555555555:role/e2e-stranger",
         ),
     ] {
@@ -369,7 +375,7 @@ pub(crate) fn strict_makes_nothing(world: &World) -> Result<()> {
 
 pub(crate) fn bad_tokens_are_refused(world: &World) -> Result<()> {
     let front = Front::open(world)?;
-    let good = token(world, "verbatim", "sts.amazonaws.com")?;
+    let good = token(world, "verbatim", DEFAULT_AUDIENCE)?;
     let parts: Vec<&str> = good.split('.').collect();
     let [header, claims, signature] = parts[..] else {
         anyhow::bail!("the cluster's token has {} parts", parts.len());
@@ -399,8 +405,8 @@ pub(crate) fn bad_tokens_are_refused(world: &World) -> Result<()> {
     }
     front.refuses("another's role", "e2e-narrow", &good, (403, "AccessDenied"))?;
 
-    // A token outlives its ServiceAccount, and that of one that was made anew under the same name.
-    let old = token(world, "gone", "sts.amazonaws.com")?;
+    // A token outlives its ServiceAccount, and that of one that was recreated under the same name.
+    let old = token(world, "gone", DEFAULT_AUDIENCE)?;
     world.kubectl(&["delete", "serviceaccount", "-n", NAMESPACE, "gone"])?;
     eventually("a token of a deleted ServiceAccount is refused", 10, || {
         front.refuses(

@@ -4,24 +4,18 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use irsa_emu_core::contract::{self, INJECTION_ENFORCE, INJECTION_LABEL, WEBHOOK, WEBHOOK_PORT};
 use serde_json::{Value, json};
 
 use crate::admission::{dry_run, has_identity, pod};
 use crate::probe::{answer_in, ensure_served};
-use crate::world::{World, eventually};
+use crate::world::{PART_LABEL, World, eventually};
 
 const NAMESPACE: &str = "kube-system";
 /// ServiceAccount, Deployment and role.
 const CONTROLLER: &str = "e2e-controller";
 /// A Pod that takes the connections of the webhook's Service, and never sends a byte.
 const SILENT: &str = "e2e-silent";
-const WEBHOOK_PODS: &[&str] = &[
-    "pods",
-    "-n",
-    "irsa-emu",
-    "-l",
-    "app.kubernetes.io/name=irsa-emu-webhook",
-];
 /// What the registration says: the API server waits no longer for a Pod of kube-system.
 const BOUND: Duration = Duration::from_secs(2);
 /// kubectl and the API server of a busy machine take their time as well.
@@ -63,29 +57,22 @@ pub(crate) fn dead_webhook_delays_no_pod_for_long(world: &World) -> Result<()> {
     );
     // Even where somebody labels kube-system so, no Pod of it is refused.
     let label = |label: &str| world.kubectl(&["label", "namespace", NAMESPACE, label, "--overwrite"]);
-    label("irsa-emu.dev/injection=enforce")?;
-    let measured = while_scaled_down(world, || {
-        let gone = timed(world)?;
-        world.apply(&silent(world).to_string())?;
-        world.kubectl(&[
-            "wait",
-            "-n",
-            "irsa-emu",
-            "--for=condition=Ready",
-            &format!("pod/{SILENT}"),
-            "--timeout=60s",
-        ])?;
-        // Every node must have heard of the endpoint: without it the API server has its refusal at once.
-        let silent = eventually("the silent Pod holds up the API server", 30, || {
-            let silent = timed(world)?;
-            ensure!(silent.0 > BOUND, "it took {:?}", silent.0);
-            Ok(silent)
-        })?;
-        Ok((gone, silent))
+    label(&format!("{INJECTION_LABEL}={INJECTION_ENFORCE}"))?;
+    let measured = world.without(WEBHOOK, || {
+        let measured = with_none_and_with_a_silent_one(world);
+        // It has the label of the webhook's Pods.
+        let gone = ["delete", "pod", SILENT, "--ignore-not-found", "--grace-period=1"];
+        world.in_install(&gone)?;
+        measured
     });
-    label("irsa-emu.dev/injection-")?;
+    let served = eventually("a new Pod of kube-system gets its identity", 60, || {
+        ensure!(has_identity(&timed(world)?.1), "it did not");
+        Ok(())
+    });
+    label(&format!("{INJECTION_LABEL}-"))?;
     world.kubectl(&["delete", "serviceaccount", "-n", NAMESPACE, CONTROLLER])?;
     let (gone, silent) = measured?;
+    served?;
     println!(
         "a Pod of kube-system, made with the webhook alive: {alive:?}; without a Pod of the webhook: {:?}; with one that does not \
 respond: {:?}",
@@ -98,55 +85,28 @@ respond: {:?}",
     Ok(())
 }
 
+/// What `timed` returns while no Pod is behind the webhook's Service, and while one is that does not respond.
+fn with_none_and_with_a_silent_one(world: &World) -> Result<(Timed, Timed)> {
+    let gone = timed(world)?;
+    world.apply(&silent(world).to_string())?;
+    let pod = format!("pod/{SILENT}");
+    world.in_install(&["wait", "--for=condition=Ready", &pod, "--timeout=60s"])?;
+    // Every node must have heard of the endpoint: without it the API server has its refusal at once.
+    let silent = eventually("the silent Pod holds up the API server", 30, || {
+        let silent = timed(world)?;
+        ensure!(silent.0 > BOUND, "it took {:?}", silent.0);
+        Ok(silent)
+    })?;
+    Ok((gone, silent))
+}
+
+type Timed = (Duration, Value);
+
 /// How long the API server takes for a Pod, and what it makes of it.
-fn timed(world: &World) -> Result<(Duration, Value)> {
+fn timed(world: &World) -> Result<Timed> {
     let began = Instant::now();
     let made = dry_run(world, &pod(NAMESPACE, "e2e-timed", CONTROLLER))?;
     Ok((began.elapsed(), made))
-}
-
-fn while_scaled_down<T>(world: &World, step: impl FnOnce() -> Result<T>) -> Result<T> {
-    let scale = |replicas: u8| {
-        let replicas = format!("--replicas={replicas}");
-        world.kubectl(&[
-            "scale",
-            "-n",
-            "irsa-emu",
-            "deployment/irsa-emu-webhook",
-            &replicas,
-        ])
-    };
-    scale(0)?;
-    let outcome = eventually("the webhook is gone", 60, || {
-        let pods = world.get(WEBHOOK_PODS)?;
-        let is_gone = pods["items"].as_array().is_some_and(Vec::is_empty);
-        ensure!(is_gone, "it still runs");
-        Ok(())
-    })
-    .and_then(|()| step());
-    world.kubectl(&[
-        "delete",
-        "pod",
-        "-n",
-        "irsa-emu",
-        SILENT,
-        "--ignore-not-found",
-        "--grace-period=1",
-    ])?;
-    scale(2)?;
-    world.kubectl(&[
-        "rollout",
-        "status",
-        "-n",
-        "irsa-emu",
-        "deployment/irsa-emu-webhook",
-        "--timeout=120s",
-    ])?;
-    eventually("a new Pod of kube-system gets its identity", 60, || {
-        ensure!(has_identity(&timed(world)?.1), "it did not");
-        Ok(())
-    })?;
-    outcome
 }
 
 fn account() -> Value {
@@ -166,11 +126,13 @@ time.sleep(3600)";
 }
 
 fn silent(world: &World) -> Value {
-    let program = "import socket, time\n\
-listener = socket.create_server(('0.0.0.0', 9443), backlog=128)\n\
-time.sleep(3600)";
+    let program = format!(
+        "import socket, time\n\
+listener = socket.create_server(('0.0.0.0', {WEBHOOK_PORT}), backlog=128)\n\
+time.sleep(3600)"
+    );
     json!({"apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": SILENT, "namespace": "irsa-emu", "labels": {"app.kubernetes.io/name": "irsa-emu-webhook"}},
+        "metadata": {"name": SILENT, "namespace": contract::NAMESPACE, "labels": {PART_LABEL: WEBHOOK}},
         "spec": {
             "automountServiceAccountToken": false,
             "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},

@@ -1,6 +1,7 @@
 //! The reference story: Vault with the values file of an EKS cluster, through restarts of Vault and of the emulator.
 
 use anyhow::{Context, Result, ensure};
+use irsa_emu_core::contract::SIDECAR;
 use serde_json::Value;
 
 use crate::world::{CONTEXT, World, eventually, text_at};
@@ -166,7 +167,7 @@ pub(crate) fn sidecar_speaks_for_its_pod(world: &World) -> Result<()> {
         "kube-system",
         "vault-0",
         "-c",
-        "irsa-emu-creds-injector",
+        SIDECAR,
         "--",
         "/irsa-emu-sidecar",
         "credential-process",

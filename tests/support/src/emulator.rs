@@ -1,4 +1,4 @@
-//! A stand-in for an emulator's STS and IAM. Its answers are good unless a test says otherwise.
+//! A stand-in for an emulator's STS and IAM. Its responses are good unless a test sets others.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ pub enum Answer {
     Unavailable,
     /// `AccessDenied`.
     Denied,
-    /// A page that is no answer of STS.
+    /// A page that is no response of STS.
     Garbage,
     /// Nothing, ever.
     Silence,
@@ -45,7 +45,7 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// Answers in this order with credentials of this life.
+    /// Responds in this order with credentials of this life.
     #[must_use]
     pub fn new(life: Duration, answers: &[Answer]) -> Arc<Self> {
         Arc::new(Self {

@@ -2,7 +2,10 @@
 //! that mean harm.
 
 pub mod api_server;
+pub mod docker;
 pub mod emulator;
 pub mod hostile;
+pub mod http;
 pub mod issuer;
 pub mod process;
+pub mod webhook_cluster;

@@ -31,18 +31,21 @@ impl InForce {
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<Self> {
         let in_force = Self::fixed(settings.inject.clone());
-        if !settings.inject.gives_cluster_ip(&settings.namespace) {
+        if !settings.inject.gives_cluster_ip(&settings.install.namespace) {
             return Ok(in_force);
         }
-        let services = Api::namespaced(client.clone(), &settings.namespace);
+        let services = Api::namespaced(client.clone(), &settings.install.namespace);
         let (mut service, following) = one_object::follow::<Service>(services, EMULATOR);
         tasks.spawn(following);
         service
             .changed()
             .await
             .context("the watch of the emulator's Service ended")?;
-        in_force.learn(&settings.namespace, service.borrow_and_update().as_deref());
-        tasks.spawn(in_force.clone().keep(settings.namespace.clone(), service));
+        in_force.learn(
+            &settings.install.namespace,
+            service.borrow_and_update().as_deref(),
+        );
+        tasks.spawn(in_force.clone().keep(settings.install.namespace.clone(), service));
         Ok(in_force)
     }
 

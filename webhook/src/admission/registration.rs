@@ -25,7 +25,7 @@ use crate::health::Readiness;
 use crate::one_object::{self, Followed};
 use crate::tls::Certificates;
 
-/// What no watch tells is put right after this at the latest.
+/// What no watch reports is corrected after this at the latest.
 const REPEAT: Duration = Duration::from_secs(15);
 /// Kind of the registration's owner.
 const OWNER_KIND: &str = "ClusterRole";
@@ -84,7 +84,7 @@ fn reaches(found: &MutatingWebhookConfiguration, trusts: impl Fn(&[u8]) -> bool)
 }
 
 /// Keeps the registration right while this replica leads. An apply that changes nothing costs the API server one
-/// comparison, and tells no watch.
+/// comparison, and notifies no watch.
 pub(crate) async fn keep(
     client: Client,
     settings: Arc<Settings>,
@@ -175,7 +175,7 @@ fn configuration(settings: &Settings, path: &str, ca: &str, owner: &Owner) -> Va
     let ca_bundle = base64::engine::general_purpose::STANDARD.encode(ca);
     let name = |operator: &str, names: &[&str]| json!({"key": NAMESPACE_NAME_LABEL, "operator": operator, "values": names});
     let label = |operator: &str, values: &[&str]| json!({"key": INJECTION_LABEL, "operator": operator, "values": values});
-    let everywhere = name("NotIn", &[&settings.namespace, SYSTEM_NAMESPACE]);
+    let everywhere = name("NotIn", &[&settings.install.namespace, SYSTEM_NAMESPACE]);
     let lenient = Hook {
         name: WEBHOOK_NAME,
         path: path.to_owned(),
@@ -193,7 +193,7 @@ fn configuration(settings: &Settings, path: &str, ca: &str, owner: &Owner) -> Va
         timeout: WEBHOOK_TIMEOUT,
         namespaces: json!([everywhere, label("In", &[INJECTION_ENFORCE])]),
     };
-    // Whatever happens to us, and whatever its label says, the cluster's own Pods start, and soon.
+    // Whatever happens to us, and whatever its label is, the cluster's own Pods start, and soon.
     let system = Hook {
         name: WEBHOOK_NAME_SYSTEM,
         path: path.to_owned(),
@@ -210,7 +210,7 @@ fn configuration(settings: &Settings, path: &str, ca: &str, owner: &Owner) -> Va
         "kind": "MutatingWebhookConfiguration",
         "metadata": {
             "name": WEBHOOK_CONFIGURATION,
-            "labels": {INSTANCE_LABEL: settings.instance},
+            "labels": {INSTANCE_LABEL: settings.install.instance},
             "ownerReferences": owner.references(),
         },
         "webhooks": webhooks,
@@ -233,7 +233,7 @@ impl Hook {
             "admissionReviewVersions": ["v1", "v1beta1"],
             "clientConfig": {
                 "caBundle": ca_bundle,
-                "service": {"name": WEBHOOK, "namespace": settings.namespace, "path": self.path, "port": 443},
+                "service": {"name": WEBHOOK, "namespace": settings.install.namespace, "path": self.path, "port": 443},
             },
             "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"], "scope": "Namespaced"}],
             "failurePolicy": self.failure_policy,
@@ -268,7 +268,7 @@ mod tests {
         insta::assert_json_snapshot!(made());
     }
 
-    /// An API server with one answer for every question.
+    /// An API server with one response for every question.
     fn cluster_roles(code: u16, body: &Value) -> Api<ClusterRole> {
         let body = body.to_string();
         let service = tower::service_fn(move |_: axum::http::Request<kube::client::Body>| {

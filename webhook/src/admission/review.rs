@@ -1,11 +1,11 @@
-//! The AdmissionReview on the wire. Of the Pod in it, only what is looked at is read; the answer is written in one go.
+//! The AdmissionReview on the wire. Of the Pod in it, only what is looked at is read; the response is written in one go.
 
 use std::io::Write as _;
 
 use base64::engine::general_purpose::STANDARD;
 use base64::write::EncoderWriter;
 use irsa_emu_core::patch::Patch;
-use irsa_emu_core::plan::Outcome;
+use irsa_emu_core::plan::PlanOutcome;
 use irsa_emu_core::pod_view::{PodView, Text, problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -82,18 +82,18 @@ impl<'a, O> Sent<'a, O> {
 }
 
 impl<'a> Review<'a> {
-    /// Reads a review; the error is the message of the answer.
+    /// Reads a review; the error is the message of the response.
     pub(crate) fn parse(body: &'a [u8]) -> Result<(Self, Request<'a>), String> {
         if body.is_empty() {
             return Err("bad content".to_owned());
         }
         // Once for all of it is a fifth cheaper than string by string.
         let Ok(body) = str::from_utf8(body) else {
-            return Err("couldn't get version/kind; json parse error: it is no UTF-8".to_owned());
+            return Err("couldn't get version/kind; json parse error: it is not UTF-8".to_owned());
         };
         match serde_json::from_str::<Sent<'_, PodView<'_>>>(body) {
             Ok(sent) => sent.read(|object| object.ok_or_else(|| problem(&Value::Null))),
-            // JSON of another shape than that of a review with a Pod: read once more, to tell where.
+            // JSON of another shape than that of a review with a Pod: read once more, to find the place.
             Err(error) if error.is_data() => {
                 let sent: Sent<'_, Value> = serde_json::from_str(body).map_err(|error| no_json(&error))?;
                 sent.read(|object| Err(problem(&object.unwrap_or_default())))
@@ -102,15 +102,15 @@ impl<'a> Review<'a> {
         }
     }
 
-    /// The answer to this review.
-    pub(crate) fn answer(&self, request: &Request<'_>, outcome: &Outcome, refused: bool) -> Answer {
+    /// The response to this review.
+    pub(crate) fn answer(&self, request: &Request<'_>, outcome: &PlanOutcome, refused: bool) -> Answer {
         let (patch, warnings) = match outcome {
-            Outcome::Patched { patch, warnings, .. } => (Some(patch), warnings.as_slice()),
-            Outcome::Skipped { warnings, .. } if refused => {
+            PlanOutcome::Patched { patch, warnings, .. } => (Some(patch), warnings.as_slice()),
+            PlanOutcome::Skipped { warnings, .. } if refused => {
                 return Answer::refused(self, &request.uid, 503, &warnings.join("; "));
             }
-            Outcome::Skipped { warnings, .. } => (None, warnings.as_slice()),
-            Outcome::Malformed(problem) => return Answer::refused(self, &request.uid, 400, problem),
+            PlanOutcome::Skipped { warnings, .. } => (None, warnings.as_slice()),
+            PlanOutcome::Malformed(problem) => return Answer::refused(self, &request.uid, 400, problem),
         };
         Answer::allowed(self, &request.uid, patch, warnings)
     }
@@ -144,7 +144,7 @@ fn shorten(warning: &str) -> String {
 pub(crate) struct Answer(Vec<u8>);
 
 impl Answer {
-    /// The answer to what is no review.
+    /// The response to what is no review.
     pub(crate) fn malformed(message: &str) -> Self {
         let review = Review {
             api_version: Text::from("admission.k8s.io/v1"),
@@ -183,7 +183,7 @@ impl Answer {
         answer
     }
 
-    /// A denial. Without its version and kind an API server takes no v1 answer, and tells users that in place of the
+    /// A denial. Without its version and kind an API server accepts no v1 response, and reports that to users instead of the
     /// reason; its `code` is ours, as EKS sends none.
     fn refused(review: &Review<'_>, uid: &str, code: u16, message: &str) -> Self {
         let status = json!({"metadata": {}, "message": message, "code": code});

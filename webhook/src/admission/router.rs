@@ -1,4 +1,4 @@
-//! The HTTP side of admission: what is accepted, what is answered, what is logged.
+//! The HTTP side of admission: what is accepted, what is returned, what is logged.
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use irsa_emu_core::plan::{Outcome, SkipReason};
+use irsa_emu_core::plan::{PlanOutcome, SkipReason};
 
-use super::Admission;
+use super::decide::Admission;
 use super::paths::Mode;
 use super::review::{Answer, Request, Review};
 use crate::connections::Connection;
@@ -46,7 +46,7 @@ async fn in_time(request: HttpRequest, next: Next) -> Response {
     }
 }
 
-/// A connection is kept for API servers only: whoever has not shown a path of the registration gets one answer by it.
+/// A connection is kept for API servers only: whoever has not shown a path of the registration gets one response by it.
 async fn close_on_strangers(request: HttpRequest, next: Next) -> Response {
     let connection = request.extensions().get::<Connection>().cloned();
     let mut response = next.run(request).await;
@@ -112,7 +112,7 @@ async fn review(mode: Mode, State(admission): State<Admission>, headers: HeaderM
     json(review.answer(&request, &outcome, refused))
 }
 
-/// The answer as it is: axum's own type would write it anew.
+/// The response as it is: axum's own type would write it again.
 fn json(answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.into_bytes()));
     let kind = HeaderValue::from_static("application/json");
@@ -121,10 +121,10 @@ fn json(answer: Answer) -> Response {
 }
 
 /// Whether a Pod that could not be judged may not run.
-fn is_refused(outcome: &Outcome, mode: Mode) -> bool {
+fn is_refused(outcome: &PlanOutcome, mode: Mode) -> bool {
     let unjudged = matches!(
         outcome,
-        Outcome::Skipped {
+        PlanOutcome::Skipped {
             reason: SkipReason::LookupFailed,
             ..
         }
@@ -133,14 +133,14 @@ fn is_refused(outcome: &Outcome, mode: Mode) -> bool {
 }
 
 /// One line for every review, with nothing of the Pod but its names.
-fn log(request: &Request<'_>, outcome: &Outcome, refused: bool) {
+fn log(request: &Request<'_>, outcome: &PlanOutcome, refused: bool) {
     let (uid, namespace) = (&*request.uid, request.namespace());
     let (pod, service_account) = request
         .pod
         .as_ref()
         .map_or(("", ""), |pod| (pod.name(), pod.service_account()));
     match outcome {
-        Outcome::Patched {
+        PlanOutcome::Patched {
             patch,
             method,
             warnings,
@@ -157,7 +157,7 @@ fn log(request: &Request<'_>, outcome: &Outcome, refused: bool) {
                 "patched"
             );
         }
-        Outcome::Skipped { reason, warnings } => {
+        PlanOutcome::Skipped { reason, warnings } => {
             let message = if refused { "refused" } else { "left alone" };
             tracing::info!(
                 uid,
@@ -169,7 +169,7 @@ fn log(request: &Request<'_>, outcome: &Outcome, refused: bool) {
                 message
             );
         }
-        Outcome::Malformed(problem) => {
+        PlanOutcome::Malformed(problem) => {
             tracing::warn!(uid, namespace, problem, "the object cannot be read as a Pod");
         }
     }

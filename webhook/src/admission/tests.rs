@@ -9,6 +9,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use super::router::tests::{admission, review};
 use super::*;
+use crate::metrics::Metrics;
 use crate::tls;
 
 type Client = StreamOwned<ClientConnection, TcpStream>;
@@ -59,7 +60,7 @@ impl Served {
     }
 }
 
-/// The answer to one review, by a connection that is kept if the webhook keeps it.
+/// The response to one review, by a connection that is kept if the webhook keeps it.
 fn ask(client: &mut Client, path: &str) -> io::Result<String> {
     let body = review("app");
     write!(

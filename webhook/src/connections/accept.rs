@@ -1,4 +1,4 @@
-//! Accepts connections into a room, and makes each end where the room says so.
+//! Accepts connections onto a port, and ends one for another when the port is full.
 
 use std::io;
 use std::pin::Pin;
@@ -11,22 +11,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower::Service;
 
-use super::Limits;
-use super::room::{Connection, Member, Room};
+use super::limits::Limits;
+use super::room::{Connection, OpenConnections, Slot};
 use crate::metrics::{Metrics, Port};
 
 /// Lets connections into one port.
 #[derive(Clone)]
-pub(crate) struct Door {
-    room: Arc<Room>,
+pub(crate) struct Acceptor {
+    connections: Arc<OpenConnections>,
     port: Port,
     metrics: Arc<Metrics>,
 }
 
-impl Door {
+impl Acceptor {
     pub(crate) fn new(port: Port, limits: &Limits, metrics: Arc<Metrics>) -> Self {
         Self {
-            room: Arc::new(Room::new(limits.connections)),
+            connections: Arc::new(OpenConnections::new(limits.connections)),
             port,
             metrics,
         }
@@ -34,20 +34,20 @@ impl Door {
 
     fn admit<S>(&self, stream: TcpStream, service: S) -> io::Result<(Guarded, Used<S>)> {
         stream.set_nodelay(true)?;
-        let (member, ended) = Arc::clone(&self.room).enter(stream.peer_addr()?.ip());
+        let (slot, ended) = Arc::clone(&self.connections).enter(stream.peer_addr()?.ip());
         if ended {
             self.metrics.ended_connection(self.port);
         }
         let service = Used {
             service,
-            room: Arc::clone(&self.room),
-            connection: member.connection.clone(),
+            connections: Arc::clone(&self.connections),
+            connection: slot.connection.clone(),
         };
-        Ok((Guarded { stream, member }, service))
+        Ok((Guarded { stream, slot }, service))
     }
 }
 
-impl<S> Accept<TcpStream, S> for Door {
+impl<S> Accept<TcpStream, S> for Acceptor {
     type Stream = Guarded;
     type Service = Used<S>;
     type Future = std::future::Ready<io::Result<(Self::Stream, Self::Service)>>;
@@ -57,11 +57,11 @@ impl<S> Accept<TcpStream, S> for Door {
     }
 }
 
-/// The service of one connection: it notes each request, and tells the request where it came from.
+/// The service of one connection: it notes each request, and adds to the request where it came from.
 #[derive(Debug, Clone)]
 pub(crate) struct Used<S> {
     service: S,
-    room: Arc<Room>,
+    connections: Arc<OpenConnections>,
     connection: Connection,
 }
 
@@ -75,7 +75,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Used<S> {
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        self.room.used(&self.connection);
+        self.connections.used(&self.connection);
         request.extensions_mut().insert(self.connection.clone());
         self.service.call(request)
     }
@@ -85,14 +85,14 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Used<S> {
 #[derive(Debug)]
 pub(crate) struct Guarded {
     stream: TcpStream,
-    member: Member,
+    slot: Slot,
 }
 
 impl Guarded {
     /// The stream, while it may be used.
     fn stream(self: Pin<&mut Self>, context: &Context<'_>) -> io::Result<Pin<&mut TcpStream>> {
         let this = self.get_mut();
-        if this.member.connection.has_ended(context) {
+        if this.slot.connection.has_ended(context) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Ok(Pin::new(&mut this.stream))

@@ -5,29 +5,17 @@
 //! out. Which one ends is decided in [`room`].
 
 mod accept;
+mod limits;
 mod room;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
 
-pub(crate) use accept::Door;
+pub(crate) use accept::Acceptor;
+pub(crate) use limits::Limits;
 pub(crate) use room::Connection;
-
-/// What a port bears.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// Connections that are open at once.
-    pub(crate) connections: usize,
-    /// A connection that has not sent the head of a request ends after this, and one whose TLS handshake is not done.
-    pub(crate) first_request: Duration,
-    /// A connection that is kept ends this long after its last answer.
-    pub(crate) idle: Duration,
-    /// Bytes of a request's head.
-    pub(crate) head: usize,
-}
 
 /// A server that keeps within the limits. It speaks HTTP/1.1 alone, as API servers and SDKs do here: a connection of HTTP/2
 /// carries requests without number, and nothing ends an idle one.
@@ -46,7 +34,7 @@ pub(crate) fn server<A>(
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
-        // Counted from the last answer, so it is the deadline of a connection that nobody uses, too.
+        // Counted from the last response, so it is the deadline of a connection that nobody uses, too.
         .header_read_timeout(limits.idle)
         .max_buf_size(limits.head);
     server

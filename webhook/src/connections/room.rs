@@ -1,4 +1,4 @@
-//! The connections of a port that are open, and which of them ends when there is no room for another.
+//! The connections of a port that are open, and which of them ends when the port is full.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -11,22 +11,22 @@ use futures::task::AtomicWaker;
 
 /// What matters of a connection that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
+struct Peer {
     address: IpAddr,
     is_known: bool,
     /// Grows with every request of the port.
     used: u64,
 }
 
-/// Which connection ends for another: nobody who is known, while there are strangers. API servers are known by the secret
-/// path of their first review, so whoever opens connections without end ends strangers alone. Of those that can lose, the
-/// address with the most loses the one that was used longest ago: a Pod has one address, so it ends its own, and whoever
-/// connects and asks at once is served where addresses tell nothing.
-fn loser(open: &[Seen]) -> Option<usize> {
-    let strangers = open.iter().any(|one| !one.is_known);
+/// Which connection ends for another: none of a known peer, while there are unknown ones. API servers are known by the
+/// secret path of their first review, so a client that opens connections without end closes only those of unknown peers.
+/// Of these, the address with the most loses the one that was used longest ago: a Pod has one address, so it loses its own,
+/// and whoever connects and asks at once is served even if addresses prove nothing.
+fn victim(open: &[Peer]) -> Option<usize> {
+    let unknown = open.iter().any(|one| !one.is_known);
     let can_lose = || {
         let all = open.iter().enumerate();
-        all.filter(|(_, one)| !(strangers && one.is_known))
+        all.filter(|(_, one)| !(unknown && one.is_known))
     };
     let mut shares: HashMap<IpAddr, usize> = HashMap::new();
     for (_, one) in can_lose() {
@@ -72,8 +72,8 @@ impl Connection {
         self.0.waker.wake();
     }
 
-    fn seen(&self) -> Seen {
-        Seen {
+    fn peer(&self) -> Peer {
+        Peer {
             address: self.0.address,
             is_known: self.is_known(),
             used: self.0.used.load(Ordering::Relaxed),
@@ -83,13 +83,13 @@ impl Connection {
 
 /// The connections of a port.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct OpenConnections {
     most: usize,
     open: Mutex<Vec<Connection>>,
     uses: AtomicU64,
 }
 
-impl Room {
+impl OpenConnections {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
@@ -98,8 +98,8 @@ impl Room {
         }
     }
 
-    /// Takes in a connection, and says whether another had to end for it.
-    pub(super) fn enter(self: Arc<Self>, address: IpAddr) -> (Member, bool) {
+    /// Takes in a connection, and reports whether another had to end for it.
+    pub(super) fn enter(self: Arc<Self>, address: IpAddr) -> (Slot, bool) {
         let connection = Connection(Arc::new(State {
             address,
             is_known: AtomicBool::new(false),
@@ -116,11 +116,11 @@ impl Room {
             open.push(connection.clone());
             is_full
         };
-        let member = Member {
-            room: self,
+        let slot = Slot {
+            connections: self,
             connection,
         };
-        (member, ended)
+        (slot, ended)
     }
 
     /// A request has come by a connection.
@@ -139,22 +139,22 @@ impl Room {
 }
 
 fn end_one(open: &mut Vec<Connection>) {
-    let seen: Vec<Seen> = open.iter().map(Connection::seen).collect();
-    if let Some(index) = loser(&seen) {
+    let peers: Vec<Peer> = open.iter().map(Connection::peer).collect();
+    if let Some(index) = victim(&peers) {
         open.swap_remove(index).end();
     }
 }
 
-/// A connection's place in the room, which it leaves when it is dropped.
+/// A connection's place on the port, which it leaves when it is dropped.
 #[derive(Debug)]
-pub(super) struct Member {
-    room: Arc<Room>,
+pub(super) struct Slot {
+    connections: Arc<OpenConnections>,
     pub(super) connection: Connection,
 }
 
-impl Drop for Member {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.room.leave(&self.connection);
+        self.connections.leave(&self.connection);
     }
 }
 
@@ -162,8 +162,8 @@ impl Drop for Member {
 mod tests {
     use super::*;
 
-    fn seen(address: u8, is_known: bool, used: u64) -> Seen {
-        Seen {
+    fn peer(address: u8, is_known: bool, used: u64) -> Peer {
+        Peer {
             address: IpAddr::from([10, 0, 0, address]),
             is_known,
             used,
@@ -171,45 +171,45 @@ mod tests {
     }
 
     #[test]
-    fn strangers_lose_first_then_who_has_the_most_and_of_these_the_one_used_longest_ago() {
-        let cases: [(&str, &[Seen], Option<usize>); 6] = [
+    fn unknown_peers_lose_first_then_who_has_the_most_and_of_these_the_one_used_longest_ago() {
+        let cases: [(&str, &[Peer], Option<usize>); 6] = [
             ("nobody is there", &[], None),
             (
                 "the one used longest ago",
-                &[seen(1, false, 3), seen(1, false, 2), seen(1, false, 4)],
+                &[peer(1, false, 3), peer(1, false, 2), peer(1, false, 4)],
                 Some(1),
             ),
             (
-                "a known one, however old, outlives a stranger",
-                &[seen(1, true, 0), seen(2, false, 9), seen(1, true, 1)],
+                "a known one, however old, outlives an unknown one",
+                &[peer(1, true, 0), peer(2, false, 9), peer(1, true, 1)],
                 Some(1),
             ),
-            ("known ones alone", &[seen(1, true, 2), seen(1, true, 1)], Some(1)),
+            ("known ones alone", &[peer(1, true, 2), peer(1, true, 1)], Some(1)),
             (
                 "who has the most loses, however new",
-                &[seen(1, false, 0), seen(2, false, 8), seen(2, false, 7)],
+                &[peer(1, false, 0), peer(2, false, 8), peer(2, false, 7)],
                 Some(2),
             ),
             (
-                "known ones do not count as what a stranger has",
+                "known ones are no part of the share of an unknown one",
                 &[
-                    seen(1, true, 0),
-                    seen(1, true, 1),
-                    seen(1, false, 5),
-                    seen(2, false, 4),
+                    peer(1, true, 0),
+                    peer(1, true, 1),
+                    peer(1, false, 5),
+                    peer(2, false, 4),
                 ],
                 Some(3),
             ),
         ];
         for (what, open, lost) in cases {
-            assert_eq!(loser(open), lost, "{what}");
+            assert_eq!(victim(open), lost, "{what}");
         }
     }
 
     #[test]
-    fn who_leaves_makes_room() {
-        let room = Arc::new(Room::new(2));
-        let enter = || Arc::clone(&room).enter(IpAddr::from([10, 0, 0, 1]));
+    fn who_leaves_frees_a_slot() {
+        let connections = Arc::new(OpenConnections::new(2));
+        let enter = || Arc::clone(&connections).enter(IpAddr::from([10, 0, 0, 1]));
         let (first, _) = enter();
         let (second, ended) = enter();
         assert!(!ended);
@@ -220,6 +220,6 @@ mod tests {
         assert!(ended);
         assert!(second.connection.0.has_ended.load(Ordering::Relaxed));
         drop(second);
-        assert_eq!(room.open.lock().unwrap().len(), 2);
+        assert_eq!(connections.open.lock().unwrap().len(), 2);
     }
 }

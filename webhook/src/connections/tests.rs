@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Extension;
@@ -34,8 +35,8 @@ impl Served {
             .route("/", get(|| async { "here\n" }))
             .route("/known", get(known));
         let (metrics, handle) = (Arc::new(Metrics::new()), Handle::new());
-        let door = Door::new(Port::Sts, &limits, Arc::clone(&metrics));
-        let server = server((Ipv4Addr::LOCALHOST, 0).into(), handle.clone(), &limits, door);
+        let acceptor = Acceptor::new(Port::Sts, &limits, Arc::clone(&metrics));
+        let server = server((Ipv4Addr::LOCALHOST, 0).into(), handle.clone(), &limits, acceptor);
         let mut task = JoinSet::new();
         task.spawn(async move { server.serve(router.into_make_service()).await.unwrap() });
         Self {
@@ -110,18 +111,18 @@ async fn a_full_port_serves_the_next_one_and_ends_the_one_that_was_used_longest_
 }
 
 #[tokio::test]
-async fn who_is_known_stays_while_strangers_come_without_end() {
+async fn who_is_known_stays_while_unknown_peers_come_without_end() {
     let served = Served::start(room_for(3)).await;
     let mut known = served.connect().await;
     ask(&mut known, "/known").await.unwrap();
-    let mut strangers = Vec::new();
+    let mut unknown = Vec::new();
     for _ in 0..10 {
-        let mut stranger = served.connect().await;
-        ask(&mut stranger, "/").await.unwrap();
-        strangers.push(stranger);
+        let mut one = served.connect().await;
+        ask(&mut one, "/").await.unwrap();
+        unknown.push(one);
     }
     ask(&mut known, "/").await.unwrap();
-    end_of(&mut strangers[0]).await;
+    end_of(&mut unknown[0]).await;
     // One that is not known yet comes through, too.
     let mut second = served.connect().await;
     ask(&mut second, "/known").await.unwrap();

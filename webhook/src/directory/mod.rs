@@ -47,7 +47,7 @@ impl Directory {
         let (service_accounts, watching_accounts) =
             ServiceAccounts::watch(client.clone(), &settings.grants.annotation_prefix, metrics);
         let (namespaces, watching_namespaces) = Namespaces::watch(client);
-        let (tables, watching_tables) = Tables::watch(client, &settings.namespace);
+        let (tables, watching_tables) = Tables::watch(client, &settings.install.namespace);
         let (recipes, recipes_writer) = store();
         let (count, changes) = watch::channel(0_u64);
         let rules = Arc::new(ArcSwap::default());
@@ -61,7 +61,11 @@ impl Directory {
             }
             // Here once, and not at every admission.
             published.store(Arc::new(
-                store.state().iter().map(|recipe| rules_of(recipe)).collect(),
+                store
+                    .state()
+                    .iter()
+                    .map(|recipe| RecipeRules::from(&**recipe))
+                    .collect(),
             ));
             count.send_modify(|changes| *changes = changes.wrapping_add(1));
             futures::future::ready(())
@@ -97,7 +101,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Tells of changes of Recipes. Each receiver is told of those that came while it was busy, too.
+    /// Notifies of changes of Recipes, each receiver also of those that came while it was busy.
     pub(crate) fn recipe_changes(&self) -> watch::Receiver<u64> {
         self.changes.clone()
     }
@@ -117,7 +121,7 @@ impl Directory {
         self.namespaces.delivery(namespace)
     }
 
-    /// What the `ConfigMap`s say.
+    /// The content of the `ConfigMap`s.
     pub(crate) fn tables(&self) -> Arc<GrantTables> {
         self.tables.current()
     }
@@ -130,13 +134,5 @@ impl Directory {
     /// The injection rules of all Recipes.
     pub(crate) fn rules(&self) -> Arc<Vec<RecipeRules>> {
         self.rules.load_full()
-    }
-}
-
-fn rules_of(recipe: &Recipe) -> RecipeRules {
-    RecipeRules {
-        recipe: recipe.metadata.name.clone().unwrap_or_default(),
-        region: Some(recipe.spec.region.clone()),
-        rules: recipe.spec.inject.clone(),
     }
 }

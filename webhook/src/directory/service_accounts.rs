@@ -1,7 +1,7 @@
 //! ServiceAccounts: a watch for the many, and a question to the API server where the watch may be behind.
 //!
 //! EKS's webhook leaves a Pod without its identity where the ServiceAccount came in the same `kubectl apply`. So nothing
-//! that says "no role" is believed from the cache alone: it is asked again, once for all who wait, and for a short time.
+//! of "no role" is believed from the cache alone: it is requested again, once for all who wait, and for a short time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, StreamExt};
 use irsa_emu_core::contract::ROLE_ARN;
+use irsa_emu_core::names::is_dns_subdomain;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store, store};
@@ -18,11 +19,11 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 
-use crate::metrics::Metrics;
+use crate::metrics::{LookupResult, Metrics};
 
 /// The longest that one question to the API server takes.
 const LIVE_GET: Duration = Duration::from_secs(1);
-/// Questions under way at once, over all ServiceAccounts.
+/// Questions running at once, over all ServiceAccounts.
 const LIVE_GETS: usize = 16;
 /// `kubectl apply` keeps a copy of the whole object here, which nobody needs.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -59,8 +60,18 @@ pub(crate) enum Lookup {
     Found(Account),
     /// It does not.
     Missing,
-    /// The API server did not say.
+    /// The API server did not report it.
     Failed(Arc<str>),
+}
+
+impl Lookup {
+    fn result(&self) -> LookupResult {
+        match self {
+            Self::Found(_) => LookupResult::Found,
+            Self::Missing => LookupResult::Missing,
+            Self::Failed(_) => LookupResult::Failed,
+        }
+    }
 }
 
 type Key = (String, String);
@@ -122,11 +133,11 @@ impl ServiceAccounts {
             return Lookup::Found(account.clone());
         }
         // The names come from a token or a review that nobody has verified, and go into a path of the API server.
-        if !is_dns_name(namespace) || !is_dns_name(name) {
+        if !is_dns_subdomain(namespace) || !is_dns_subdomain(name) {
             return Lookup::Missing;
         }
         let live = self.ask(namespace, name).await;
-        self.metrics.looked_up(&live);
+        self.metrics.looked_up(live.result());
         match (live, cached) {
             (Lookup::Failed(why), Some(account)) => {
                 tracing::warn!(namespace, service_account = name, %why, "the ServiceAccount is taken from the cache");
@@ -144,7 +155,7 @@ impl ServiceAccounts {
         account.annotations().contains_key(&self.role_annotation)
     }
 
-    /// Asks the API server. A question that is under way is shared; but it may have been answered before the caller's
+    /// Asks the API server. A question that is running is shared; but it may have been completed before the caller's
     /// ServiceAccount was written, so a "no" from it is asked once more.
     async fn ask(&self, namespace: &str, name: &str) -> Lookup {
         let (flight, mine) = self.flight(namespace, name);
@@ -165,7 +176,7 @@ impl ServiceAccounts {
         self.ask(namespace, name).await
     }
 
-    /// The question that is under way, or a new one; and whether it is new.
+    /// The question that is running, or a new one; and whether it is new.
     fn flight(&self, namespace: &str, name: &str) -> (Flight, bool) {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (namespace.to_owned(), name.to_owned());
@@ -207,9 +218,9 @@ async fn get(client: Client, limit: Arc<Semaphore>, namespace: String, name: Str
             Lookup::Found(Account(Arc::new(account)))
         }
         Ok(Ok(None)) => Lookup::Missing,
-        Ok(Err(error)) => Lookup::Failed(format!("the API server answered: {error}").into()),
+        Ok(Err(error)) => Lookup::Failed(format!("the API server responded: {error}").into()),
         Err(_) => {
-            Lookup::Failed(format!("the API server did not answer within {} s", LIVE_GET.as_secs()).into())
+            Lookup::Failed(format!("the API server did not respond within {} s", LIVE_GET.as_secs()).into())
         }
     }
 }
@@ -222,14 +233,6 @@ fn strip(account: &mut ServiceAccountMeta) {
     if let Some(annotations) = &mut account.metadata.annotations {
         annotations.remove(LAST_APPLIED);
     }
-}
-
-/// Whether a text can be the name of a Namespace or ServiceAccount (RFC 1123, as Kubernetes takes it).
-fn is_dns_name(text: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = text.as_bytes();
-    bytes.len() <= 253 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|byte| legal(*byte))
 }
 
 #[cfg(test)]
@@ -245,7 +248,7 @@ mod tests {
     #[test]
     fn only_names_go_into_a_path() {
         for name in ["vault", "a", "my-app.x", "0"] {
-            assert!(is_dns_name(name), "{name}");
+            assert!(is_dns_subdomain(name), "{name}");
         }
         for text in [
             "",
@@ -259,7 +262,7 @@ mod tests {
             "%2e",
             &"a".repeat(254),
         ] {
-            assert!(!is_dns_name(text), "{text}");
+            assert!(!is_dns_subdomain(text), "{text}");
         }
     }
 

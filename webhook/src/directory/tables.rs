@@ -13,7 +13,7 @@ use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 
-/// What the `ConfigMap`s say now.
+/// The `ConfigMap`s as they are now.
 pub(super) struct Tables {
     store: Store<ConfigMap>,
     current: Arc<ArcSwap<GrantTables>>,
@@ -76,7 +76,7 @@ fn next(last: &GrantTables, role_map: Option<&str>, pod_identities: Option<&str>
             map
         }
         Some(Err(error)) => {
-            tracing::error!(config_map = ROLE_MAP, %error, "it is not read; what it said before stays in force");
+            tracing::error!(config_map = ROLE_MAP, %error, "it is not read; what it had before stays in force");
             last.role_map.clone()
         }
     };
@@ -84,7 +84,7 @@ fn next(last: &GrantTables, role_map: Option<&str>, pod_identities: Option<&str>
         None => PodIdentities::default(),
         Some(Ok(named)) => named,
         Some(Err(error)) => {
-            tracing::error!(config_map = POD_IDENTITIES, %error, "it is not read; what it said before stays in force");
+            tracing::error!(config_map = POD_IDENTITIES, %error, "it is not read; what it had before stays in force");
             last.pod_identities.clone()
         }
     };

@@ -1,17 +1,17 @@
-//! Which Events were written lately, and so whether one more is an Event of its own or counts in one that is there.
+//! Which Events were written lately, and so whether one more is an Event of its own or belongs to an existing one.
 //! Kubernetes lets nobody change the note of an Event (`events.k8s.io/v1`), so another note needs another Event.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::Told;
+use super::told::Told;
 
-/// How long an Event counts what is told again; then it is told anew. As long as in client-go's recorder.
+/// How long a repeated report belongs to an Event; later ones are a new Event. As in client-go's recorder.
 const REMEMBER: Duration = Duration::from_mins(6);
 /// Notes of one cause that have an Event of their own: whoever can choose what is noted, such as the role that is asked
 /// for, could fill the API server's memory with them.
 const MOST_NOTES: usize = 5;
-/// Causes that are remembered; while there are as many, no other one is told.
+/// Causes that are remembered; while there are as many, no other one is reported.
 const MOST_CAUSES: usize = 1024;
 /// What further notes of a cause are counted in.
 const MORE: &str =
@@ -20,14 +20,14 @@ const MORE: &str =
 /// Kind, Namespace, name and uid of an object, and the reason of its Events.
 type Cause = [String; 5];
 
-/// What is to be done about something that is told.
+/// What is to be done about something that is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// It is an Event of its own, with this note.
     Create { note: String },
-    /// It counts in an Event that is there.
+    /// It belongs to an existing Event.
     Count { note: String, name: String, count: i32 },
-    /// Too many others are told of.
+    /// Too many other causes are remembered.
     Nothing,
 }
 
@@ -44,7 +44,7 @@ struct Written {
 }
 
 impl Memory {
-    /// What is to be done about something that is told.
+    /// What is to be done about something that is reported.
     pub(super) fn step(&mut self, told: &Told, now: Instant) -> Step {
         self.0.retain(|_, written| {
             written.retain(|one| now < one.last + REMEMBER);
@@ -78,7 +78,7 @@ impl Memory {
         }
     }
 
-    /// An Event of this name was created, or its count written.
+    /// An Event of this name was created, or its number written.
     pub(super) fn wrote(&mut self, told: &Told, note: &str, name: &str, count: i32, now: Instant) {
         let written = self.0.entry(cause(told)).or_default();
         written.retain(|one| one.note != note);
@@ -108,7 +108,7 @@ mod tests {
     use super::super::tests::told;
     use super::*;
 
-    /// Does what is to be done, and says what that was.
+    /// Does what is to be done, and reports what that was.
     fn tell(memory: &mut Memory, told: &Told, now: Instant) -> Step {
         let step = memory.step(told, now);
         match &step {

@@ -1,50 +1,27 @@
 //! Events: what people should know of who are not there when it happens. Written in the background, never waited for.
 
 mod memory;
+mod told;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use irsa_emu_core::plan::Outcome;
+use irsa_emu_core::plan::PlanOutcome;
 use irsa_emu_core::pod_view::PodView;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use tokio::sync::mpsc;
 
 use crate::throttle::Throttle;
+pub(crate) use told::EventType;
+use told::Told;
 use writer::Writer;
 
 /// Events that wait to be written; more are dropped, as their like will come again.
 const WAITING: usize = 128;
 /// Kubernetes accepts notes of so many bytes (`events.k8s.io/v1`).
 const LONGEST_NOTE: usize = 1024;
-
-/// How much an Event matters, in the words of Kubernetes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EventType {
-    Normal,
-    Warning,
-}
-
-impl EventType {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Normal => "Normal",
-            Self::Warning => "Warning",
-        }
-    }
-}
-
-/// What is told of an object.
-#[derive(Debug, Clone)]
-struct Told {
-    object: ObjectReference,
-    type_: EventType,
-    reason: String,
-    action: String,
-    note: String,
-}
 
 /// Where Events are handed in.
 #[derive(Clone)]
@@ -55,7 +32,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// The sink, and the task that writes what comes in, for ever.
+    /// The sink, and the task that writes what comes in, without end.
     pub(crate) fn new(client: Client) -> (Self, impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         let (sender, mut waiting) = mpsc::channel::<Told>(WAITING);
         let mut writer = Writer::new(client);
@@ -83,9 +60,9 @@ impl Events {
         Self::into(mpsc::channel(1).0)
     }
 
-    /// Tells the owner of a Pod of probable mistakes: warnings of an admission reach `kubectl` only for Pods made by hand.
-    pub(crate) fn mistakes(&self, pod: &PodView<'_>, namespace: &str, outcome: &Outcome) {
-        let (Outcome::Patched { warnings, .. } | Outcome::Skipped { warnings, .. }) = outcome else {
+    /// Reports probable mistakes to the owner of a Pod: warnings of an admission reach `kubectl` only for Pods made by hand.
+    pub(crate) fn mistakes(&self, pod: &PodView<'_>, namespace: &str, outcome: &PlanOutcome) {
+        let (PlanOutcome::Patched { warnings, .. } | PlanOutcome::Skipped { warnings, .. }) = outcome else {
             return;
         };
         if warnings.is_empty() {
@@ -102,7 +79,7 @@ impl Events {
         }
     }
 
-    /// Tells a ServiceAccount what became of its request for a role.
+    /// Reports to a ServiceAccount what became of its request for a role.
     pub(crate) fn exchange(&self, namespace: &str, name: &str, type_: EventType, reason: &str, note: String) {
         let account = ObjectReference {
             api_version: Some("v1".to_owned()),
@@ -132,7 +109,7 @@ impl Events {
             action: action.to_owned(),
             note: cut(note),
         };
-        // Where the queue is full, the next of its kind tells it again.
+        // Where the queue is full, the next of its kind reports it again.
         let _ = self.waiting.try_send(told);
     }
 }

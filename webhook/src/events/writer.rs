@@ -10,8 +10,8 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 
-use super::Told;
 use super::memory::{Memory, Step};
+use super::told::Told;
 
 /// Who writes them.
 const REPORTER: &str = "irsa-emu-webhook";
@@ -31,7 +31,7 @@ impl Writer {
         }
     }
 
-    /// Writes what is told, or counts it.
+    /// Writes what is reported as an Event, or into an existing one.
     pub(super) async fn write(&mut self, told: &Told) -> kube::Result<()> {
         match self.memory.step(told, Instant::now()) {
             Step::Nothing => Ok(()),
@@ -74,7 +74,7 @@ impl Writer {
     }
 }
 
-/// The Event of something that is told for the first time.
+/// The Event of something that is reported for the first time.
 fn event(told: &Told, note: &str, now: Timestamp) -> Event {
     Event {
         metadata: ObjectMeta {

@@ -4,13 +4,14 @@ use aws_sdk_iam::Client;
 use irsa_emu_core::contract::DEFAULT_AUDIENCE;
 use irsa_emu_core::recipe::IamRole;
 use irsa_emu_core::role_arn::RoleArn;
-use serde_json::{Value, json};
+use irsa_emu_core::trust_policy::written;
+use serde_json::Value;
 
-use super::Outcome;
+use super::outcome::ResourceOutcome;
 use crate::aws::explain_call;
 
-/// Makes sure that a role is there as the Recipe says.
-pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRole) -> Outcome {
+/// Makes sure that a role is there as the Recipe describes it.
+pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRole) -> ResourceOutcome {
     let trust = role
         .trust_policy
         .clone()
@@ -20,7 +21,7 @@ pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRo
             let found = found.role;
             // IAM knows roles of an account by their names alone, whatever their paths are.
             if let Some(other) = found.as_ref().filter(|role| role.arn() != arn.to_string()) {
-                return Outcome::absent(format!(
+                return ResourceOutcome::absent(format!(
                     "the role of this name is {}; delete it, or use its ARN",
                     other.arn()
                 ));
@@ -34,7 +35,7 @@ pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRo
                     .role_name(arn.name())
                     .policy_document(trust.to_string());
                 if let Err(error) = update.send().await {
-                    return Outcome::of(
+                    return ResourceOutcome::of(
                         false,
                         Err(format!("UpdateAssumeRolePolicy: {}", explain_call(&error))),
                     );
@@ -53,24 +54,24 @@ pub(super) async fn keep(iam: &Client, issuer: &str, arn: &RoleArn, role: &IamRo
                 .path(arn.path())
                 .assume_role_policy_document(trust.to_string());
             if let Err(error) = create.send().await {
-                return Outcome::absent(format!("CreateRole: {}", explain_call(&error)));
+                return ResourceOutcome::absent(format!("CreateRole: {}", explain_call(&error)));
             }
             true
         }
-        Err(error) => return Outcome::unseen(format!("GetRole: {}", explain_call(&error))),
+        Err(error) => return ResourceOutcome::unseen(format!("GetRole: {}", explain_call(&error))),
     };
-    Outcome::of(made, keep_policies(iam, arn, role).await)
+    ResourceOutcome::of(made, keep_policies(iam, arn, role).await)
 }
 
 /// Makes sure that the cluster's issuer is an OIDC provider of an account, as `eksctl` or Terraform make it on AWS.
-pub(super) async fn keep_provider(iam: &Client, issuer: &str, arn: &str) -> Outcome {
+pub(super) async fn keep_provider(iam: &Client, issuer: &str, arn: &str) -> ResourceOutcome {
     match iam
         .get_open_id_connect_provider()
         .open_id_connect_provider_arn(arn)
         .send()
         .await
     {
-        Ok(_) => Outcome::Found,
+        Ok(_) => ResourceOutcome::Found,
         Err(error)
             if error
                 .as_service_error()
@@ -82,13 +83,13 @@ pub(super) async fn keep_provider(iam: &Client, issuer: &str, arn: &str) -> Outc
                 .client_id_list(DEFAULT_AUDIENCE)
                 .send();
             match create.await {
-                Ok(_) => Outcome::Made,
+                Ok(_) => ResourceOutcome::Made,
                 Err(error) => {
-                    Outcome::absent(format!("CreateOpenIDConnectProvider: {}", explain_call(&error)))
+                    ResourceOutcome::absent(format!("CreateOpenIDConnectProvider: {}", explain_call(&error)))
                 }
             }
         }
-        Err(error) => Outcome::unseen(format!("GetOpenIDConnectProvider: {}", explain_call(&error))),
+        Err(error) => ResourceOutcome::unseen(format!("GetOpenIDConnectProvider: {}", explain_call(&error))),
     }
 }
 
@@ -123,24 +124,16 @@ async fn keep_policies(iam: &Client, arn: &RoleArn, role: &IamRole) -> Result<()
     Ok(())
 }
 
-/// A trust policy for the ServiceAccounts that a Recipe names, in the form that EKS users write.
+/// A trust policy for the ServiceAccounts that a Recipe names.
 fn trust_policy(issuer: &str, arn: &RoleArn, role: &IamRole) -> Value {
     let subjects: Vec<String> = role
         .trusted()
         .map(|(namespace, name)| format!("system:serviceaccount:{namespace}:{name}"))
         .collect();
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": {"Federated": format!("arn:{}:iam::{}:oidc-provider/{issuer}", arn.partition(), arn.account())},
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {"StringEquals": {format!("{issuer}:sub"): subjects, format!("{issuer}:aud"): DEFAULT_AUDIENCE}}
-        }]
-    })
+    written(arn, issuer, subjects, DEFAULT_AUDIENCE)
 }
 
-/// Whether a document from IAM, which comes URL-encoded, says the same as the wanted one.
+/// Whether a document from IAM, which comes URL-encoded, equals the wanted one.
 fn same_document(there: &str, wanted: &Value) -> bool {
     let parses = |text: &str| serde_json::from_str::<Value>(text).is_ok_and(|document| document == *wanted);
     parses(there) || parses(&percent_encoding::percent_decode_str(there).decode_utf8_lossy())
@@ -148,6 +141,8 @@ fn same_document(there: &str, wanted: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

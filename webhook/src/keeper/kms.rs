@@ -5,19 +5,16 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeyState, Tag};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use irsa_emu_core::emulator;
 use irsa_emu_core::recipe::{KeySeed, KmsKey, derive_key_material};
 
-use super::Outcome;
+use super::outcome::ResourceOutcome;
 use crate::aws::explain_call;
-
-/// Tags by which LocalStack takes a key's id and its material (its KMS provider, 4.14.0).
-const ID_TAG: &str = "_custom_id_";
-const MATERIAL_TAG: &str = "_custom_key_material_";
 
 /// The shortest time that a key waits for its deletion, in days (KMS API reference, `ScheduleKeyDeletion`).
 const DELETION_DAYS: i32 = 7;
 
-/// Makes sure that a key and its aliases are there. A key that is there is never made again: LocalStack would replace it.
+/// Makes sure that a key and its aliases are there. A key that is there is never made again: the emulator would replace it.
 /// `instead` is the key that the emulator made under an id of its own when it was asked last.
 pub(super) async fn keep(
     kms: &Client,
@@ -25,7 +22,7 @@ pub(super) async fn keep(
     arn: &str,
     key: &KmsKey,
     instead: Option<&str>,
-) -> Outcome {
+) -> ResourceOutcome {
     let made = match state(kms, &key.id).await {
         Ok(Some(_)) => false,
         Ok(None) => {
@@ -34,18 +31,18 @@ pub(super) async fn keep(
                     Ok(Some(state)) => return give_back(kms, key, id, state).await,
                     // The emulator has lost it, so it is another one now, or another release of it.
                     Ok(None) => {}
-                    Err(why) => return Outcome::unseen(why),
+                    Err(why) => return ResourceOutcome::unseen(why),
                 }
             }
             match create(kms, seed, arn, key).await {
                 Ok(id) if id == key.id => true,
                 Ok(id) => return give_back(kms, key, &id, KeyState::Enabled).await,
-                Err(why) => return Outcome::absent(why),
+                Err(why) => return ResourceOutcome::absent(why),
             }
         }
-        Err(why) => return Outcome::unseen(why),
+        Err(why) => return ResourceOutcome::unseen(why),
     };
-    Outcome::of(made, keep_aliases(kms, key).await)
+    ResourceOutcome::of(made, keep_aliases(kms, key).await)
 }
 
 /// The state of a key; `None` where there is none of this id.
@@ -69,6 +66,7 @@ async fn state(kms: &Client, id: &str) -> Result<Option<KeyState>, String> {
 
 /// Makes a key; the id of the one that the emulator made.
 async fn create(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) -> Result<String, String> {
+    let tags = emulator::DEFAULT.key_tags;
     let material = Blob::new(derive_key_material(seed, arn));
     let tag = |name: &str, value: String| {
         Tag::builder()
@@ -81,8 +79,8 @@ async fn create(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) -> Result
         .create_key()
         .description(&key.description)
         .set_multi_region(key.id.starts_with("mrk-").then_some(true))
-        .tags(tag(ID_TAG, key.id.clone())?)
-        .tags(tag(MATERIAL_TAG, STANDARD.encode(material))?)
+        .tags(tag(tags.id, key.id.clone())?)
+        .tags(tag(tags.material, STANDARD.encode(material))?)
         .send()
         .await
         .map_err(|error| format!("CreateKey: {}", explain_call(&error)))?;
@@ -91,7 +89,7 @@ async fn create(kms: &Client, seed: &KeySeed, arn: &str, key: &KmsKey) -> Result
 }
 
 /// Has a key deleted that has another id than the Recipe's, and so is of no use.
-async fn give_back(kms: &Client, key: &KmsKey, id: &str, state: KeyState) -> Outcome {
+async fn give_back(kms: &Client, key: &KmsKey, id: &str, state: KeyState) -> ResourceOutcome {
     let mut rest = "it will be deleted".to_owned();
     if state != KeyState::PendingDeletion {
         let request = kms
@@ -105,7 +103,7 @@ async fn give_back(kms: &Client, key: &KmsKey, id: &str, state: KeyState) -> Out
             );
         }
     }
-    Outcome::Instead {
+    ResourceOutcome::Instead {
         id: id.to_owned(),
         why: format!(
             "CreateKey: the emulator made a key with the id {id} instead of {}, so it cannot have keys of production; {rest}, \

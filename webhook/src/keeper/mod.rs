@@ -1,8 +1,9 @@
-//! The keeper: the one writer of AWS resources. It looks every few seconds whether what the Recipes say is true in the
+//! The keeper: the one writer of AWS resources. It checks every few seconds that the resources of the Recipes exist in the
 //! emulator, makes what is missing, and writes down what it saw.
 
 mod iam;
 mod kms;
+mod outcome;
 mod seed;
 mod shared;
 mod status;
@@ -13,137 +14,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use irsa_emu_core::install::{Backend, InstallSettings};
+use irsa_emu_core::oidc_provider;
 use irsa_emu_core::recipe::{Conflict, KeySeed, Recipe, RecipeSpec, RecipeStatus};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 
-use crate::args::{BackendSettings, Settings};
+use crate::args::Settings;
 use crate::aws::Emulator;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
+use outcome::{Kept, Presence, RecipeState, ResourceOutcome};
 
 /// A key that the emulator lost is back after this and a call or two.
 const LOOK: Duration = Duration::from_millis(2_700);
 /// No two looks follow each other faster, whatever changes: what a look writes is a change too.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// What was seen of a Recipe.
-#[derive(Debug)]
-enum Seen {
-    /// It cannot be used; why.
-    Invalid(String),
-    /// It is sound, and nobody makes its resources: the backend is real AWS.
-    NotMade,
-    /// What became of its resources.
-    Kept(Vec<Kept>),
-}
-
-/// What became of one AWS resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Kept {
-    arn: String,
-    outcome: Outcome,
-}
-
-/// What was found of a resource, and done about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Outcome {
-    /// It was there.
-    Found,
-    /// It was missing and is there now.
-    Made,
-    /// It could not be seen or made whole.
-    Failed {
-        /// Why.
-        why: String,
-        /// What is known of the resource itself.
-        presence: Presence,
-    },
-    /// The emulator made a key under an id of its own, which is of no use.
-    Instead {
-        /// The id of that key.
-        id: String,
-        /// What became of it.
-        why: String,
-    },
-}
-
-/// What is known of a resource whose keeping failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
-    /// Nothing: the emulator did not answer.
-    Unknown,
-    /// The emulator does not have it. An attempt to make it may still have worked, with the answer lost.
-    Absent,
-    /// It was there, before something about it failed.
-    Found,
-    /// It was made, before something about it failed.
-    Made,
-}
-
-impl Outcome {
-    /// The emulator did not say whether the resource is there.
-    fn unseen(why: String) -> Self {
-        Self::Failed {
-            why,
-            presence: Presence::Unknown,
-        }
-    }
-
-    /// The emulator does not have the resource, and making it failed.
-    fn absent(why: String) -> Self {
-        Self::Failed {
-            why,
-            presence: Presence::Absent,
-        }
-    }
-
-    /// What follows from a resource that was made or found, and from what was done about it then.
-    fn of(made: bool, rest: Result<(), String>) -> Self {
-        match (rest, made) {
-            (Err(why), true) => Self::Failed {
-                why,
-                presence: Presence::Made,
-            },
-            (Err(why), false) => Self::Failed {
-                why,
-                presence: Presence::Found,
-            },
-            (Ok(()), true) => Self::Made,
-            (Ok(()), false) => Self::Found,
-        }
-    }
-
-    /// The same, failed if something about it was left out.
-    fn but(self, left_out: Option<String>) -> Self {
-        match (left_out, self.presence()) {
-            (Some(why), presence @ (Presence::Found | Presence::Made)) => Self::Failed { why, presence },
-            _ => self,
-        }
-    }
-
-    fn presence(&self) -> Presence {
-        match self {
-            Self::Found => Presence::Found,
-            Self::Made => Presence::Made,
-            Self::Failed { presence, .. } => *presence,
-            Self::Instead { .. } => Presence::Absent,
-        }
-    }
-
-    /// Why the resource is not as the Recipe says.
-    fn failure(&self) -> Option<&str> {
-        match self {
-            Self::Found | Self::Made => None,
-            Self::Failed { why, .. } | Self::Instead { why, .. } => Some(why),
-        }
-    }
-}
-
 /// Keys that the emulator made under ids of its own: the generation of the Recipe, and the id, by the ARN that was wanted.
-/// The status says the same, and outlives this process; this is there before the status has come back.
+/// The status has the same, and outlives this process; this is there before the status has come back.
 #[derive(Debug, Default)]
 struct MadeInstead(BTreeMap<String, (i64, String)>);
 
@@ -160,40 +51,46 @@ impl MadeInstead {
         resource.made_instead.as_deref()
     }
 
-    fn remember(&mut self, recipe: &Recipe, arn: &str, outcome: &Outcome) {
+    fn remember(&mut self, recipe: &Recipe, arn: &str, outcome: &ResourceOutcome) {
         let generation = recipe.metadata.generation.unwrap_or_default();
         match outcome {
-            Outcome::Instead { id, .. } => {
+            ResourceOutcome::Instead { id, .. } => {
                 self.0.insert(arn.to_owned(), (generation, id.clone()));
             }
             // Nothing new is known of an emulator that does not respond.
-            Outcome::Failed {
+            ResourceOutcome::Failed {
                 presence: Presence::Unknown,
                 ..
             } => {}
-            Outcome::Found | Outcome::Made | Outcome::Failed { .. } => {
+            ResourceOutcome::Found | ResourceOutcome::Made | ResourceOutcome::Failed { .. } => {
                 self.0.remove(arn);
             }
         }
     }
 }
 
-/// Keeps all Recipes for ever, while this replica leads.
+/// Keeps all Recipes without end, while this replica leads.
 pub(crate) async fn keep(
     client: Client,
     directory: Arc<Directory>,
     settings: Arc<Settings>,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<()> {
-    let BackendSettings::Emulator { url } = &settings.backend else {
+    let InstallSettings {
+        backend,
+        emulator_url: url,
+        namespace,
+        ..
+    } = &settings.install;
+    if *backend != Backend::Emulator {
         return stand_aside(&client, &directory).await;
-    };
+    }
     let mut changes = directory.recipe_changes();
     let emulator = Emulator::new(url);
     let issuer = kubernetes_issuer(&client).await;
     let (mut seed, mut instead) = (None, MadeInstead::default());
     loop {
-        let api = Api::<Secret>::namespaced(client.clone(), &settings.namespace);
+        let api = Api::<Secret>::namespaced(client.clone(), namespace);
         match seed::keep(&api, seed.as_ref(), &directory.recipes()).await {
             Ok(found) => seed = Some(found),
             // Without it no key is made: material that cannot be made again would be worse than none.
@@ -208,8 +105,8 @@ pub(crate) async fn keep(
             let taken = shared::taken(recipe, &recipes[..index]);
             let outcome =
                 match look_after(&emulator, seed.as_ref(), &issuer, recipe, &taken, &mut instead).await {
-                    Ok(kept) => Seen::Kept(kept),
-                    Err(problem) => Seen::Invalid(problem),
+                    Ok(kept) => RecipeState::Kept(kept),
+                    Err(problem) => RecipeState::Invalid(problem),
                 };
             count_made(&outcome, &metrics);
             write_down(&client, recipe, &outcome, Some(url)).await;
@@ -222,13 +119,13 @@ pub(crate) async fn keep(
     }
 }
 
-/// With real AWS behind the STS front nothing is made: the Recipes' rules count, and their status says what does not.
+/// With real AWS behind the STS front nothing is made: the Recipes' rules apply, and their status reports what does not.
 async fn stand_aside(client: &Client, directory: &Directory) -> anyhow::Result<()> {
     let mut changes = directory.recipe_changes();
     loop {
         changes.mark_unchanged();
         for recipe in directory.recipes() {
-            write_down(client, &recipe, &Seen::NotMade, None).await;
+            write_down(client, &recipe, &RecipeState::NotMade, None).await;
         }
         tokio::time::sleep(PAUSE).await;
         changes.changed().await?;
@@ -241,18 +138,12 @@ fn providers(spec: &RecipeSpec, issuer: &str) -> BTreeSet<String> {
         .roles
         .iter()
         .filter_map(|role| spec.role_arn(role).ok())
-        .map(|arn| {
-            format!(
-                "arn:{}:iam::{}:oidc-provider/{issuer}",
-                arn.partition(),
-                arn.account()
-            )
-        })
+        .map(|role| oidc_provider::arn(&role, issuer))
         .collect()
 }
 
-fn count_made(seen: &Seen, metrics: &Metrics) {
-    let Seen::Kept(kept) = seen else { return };
+fn count_made(seen: &RecipeState, metrics: &Metrics) {
+    let RecipeState::Kept(kept) = seen else { return };
     let made = |kept: &&Kept| kept.outcome.presence() == Presence::Made;
     for _ in kept.iter().filter(made) {
         metrics.made_resource();
@@ -279,7 +170,9 @@ async fn look_after(
             Some(seed) => kms::keep(&kms, seed, &arn, &key, instead.of(recipe, &arn))
                 .await
                 .but(refused),
-            None => Outcome::unseen("the Secret with the seed for key material cannot be read".to_owned()),
+            None => {
+                ResourceOutcome::unseen("the Secret with the seed for key material cannot be read".to_owned())
+            }
         };
         instead.remember(recipe, &arn, &outcome);
         kept.push(Kept { arn, outcome });
@@ -289,7 +182,7 @@ async fn look_after(
         let role_arn = spec.role_arn(role).map_err(|error| error.to_string())?;
         let arn = role_arn.to_string();
         let outcome = match taken.iter().find(|conflict| conflict.arn == arn) {
-            Some(conflict) => Outcome::unseen(shared::why(conflict)),
+            Some(conflict) => ResourceOutcome::unseen(shared::why(conflict)),
             None => iam::keep(&iam, issuer, &role_arn, role).await,
         };
         kept.push(Kept { arn, outcome });
@@ -299,7 +192,7 @@ async fn look_after(
         kept.push(Kept { arn, outcome });
     }
     for Kept { arn, outcome } in &kept {
-        if *outcome == Outcome::Made {
+        if *outcome == ResourceOutcome::Made {
             tracing::info!(recipe = recipe.metadata.name, arn, "made");
         }
         if let Some(why) = outcome.failure() {
@@ -309,8 +202,8 @@ async fn look_after(
     Ok(kept)
 }
 
-/// Writes down what was seen of a Recipe. A failure is told, and the next look tries again.
-async fn write_down(client: &Client, recipe: &Recipe, seen: &Seen, emulator_url: Option<&str>) {
+/// Writes down what was seen of a Recipe. A failure is reported, and the next look tries again.
+async fn write_down(client: &Client, recipe: &Recipe, seen: &RecipeState, emulator_url: Option<&str>) {
     let status = status::next(recipe, seen, emulator_url, time::OffsetDateTime::now_utc());
     if let Err(error) = write(client, recipe, &status).await {
         tracing::warn!(recipe = recipe.metadata.name, %error, "cannot write the status");

@@ -33,7 +33,7 @@ pub(super) async fn keep(
         }
         None if recipes.iter().any(|recipe| has_made_keys(recipe)) => anyhow::bail!(
             "the Secret {KEY_SEED_SECRET} is gone, and keys were made with it: another seed could not decrypt what they \
-             encrypted; restore the Secret, or delete and apply the Recipes again to begin anew"
+             encrypted; restore the Secret, or delete and apply the Recipes again to start over"
         ),
         None => KeySeed::from(rand::rng().random::<[u8; SEED_BYTES]>()),
     };

@@ -33,7 +33,7 @@ pub(super) fn why(conflict: &Conflict) -> String {
     )
 }
 
-/// A key without the aliases that lead to another key in an older Recipe, and why they are left out.
+/// A key without the aliases that point to another key in an older Recipe, and why they are left out.
 pub(super) fn without_taken_aliases<'a>(
     spec: &RecipeSpec,
     key: &'a KmsKey,

@@ -7,26 +7,26 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Kept, Outcome, Presence, Seen};
+use super::outcome::{Kept, Presence, RecipeState, ResourceOutcome};
 
 /// What to write down.
 pub(super) fn next(
     recipe: &Recipe,
-    seen: &Seen,
+    seen: &RecipeState,
     emulator_url: Option<&str>,
     now: OffsetDateTime,
 ) -> RecipeStatus {
     let last = recipe.status.clone().unwrap_or_default();
     let (resources, ready, reason, message) = match seen {
-        Seen::Invalid(problem) => (last.resources.clone(), false, "Invalid", problem.clone()),
-        Seen::NotMade => (
+        RecipeState::Invalid(problem) => (last.resources.clone(), false, "Invalid", problem.clone()),
+        RecipeState::NotMade => (
             Vec::new(),
             false,
             "RealAws",
-            "the backend is real AWS, where irsa-emu makes nothing: make the resources with your own tools"
+            "the backend is real AWS, where irsa-emu creates nothing: create the resources with your own tools"
                 .to_owned(),
         ),
-        Seen::Kept(kept) => {
+        RecipeState::Kept(kept) => {
             let resources = kept.iter().map(|kept| resource(&last, kept)).collect();
             match kept.iter().find_map(failure) {
                 Some(why) => (resources, false, "Failed", why),
@@ -52,8 +52,8 @@ fn failure(kept: &Kept) -> Option<String> {
     Some(format!("{}: {why}", kept.arn))
 }
 
-/// A resource that was there, was gone, and is there again counts as restored, whoever made it: an attempt of ours whose
-/// answer got lost, or the STS front, which makes roles that Pods ask for.
+/// A resource that was there, was gone, and is there again is restored, whoever made it: an attempt of ours whose
+/// response got lost, or the STS front, which makes roles that Pods ask for.
 fn resource(last: &RecipeStatus, kept: &Kept) -> ResourceStatus {
     let before = last.resources.iter().find(|resource| resource.arn == kept.arn);
     let (was, restored) = before.map_or((ResourceState::Missing, 0), |resource| {
@@ -63,7 +63,7 @@ fn resource(last: &RecipeStatus, kept: &Kept) -> ResourceStatus {
         (Presence::Found | Presence::Made, _) => ResourceState::Present,
         (Presence::Absent, ResourceState::Missing) => ResourceState::Missing,
         (Presence::Absent, _) => ResourceState::Lost,
-        // While the emulator is away a resource counts as what it was: otherwise its restoration could not be told.
+        // While the emulator is away a resource keeps its former state: otherwise its restoration could not be reported.
         (Presence::Unknown, was) => was,
     };
     let came_back = match was {
@@ -76,13 +76,13 @@ fn resource(last: &RecipeStatus, kept: &Kept) -> ResourceStatus {
         state,
         restored: restored + i64::from(came_back),
         made_instead: match &kept.outcome {
-            Outcome::Instead { id, .. } => Some(id.clone()),
-            // While the emulator is away, what it made counts as made.
-            Outcome::Failed {
+            ResourceOutcome::Instead { id, .. } => Some(id.clone()),
+            // While the emulator is away, what it made stays made.
+            ResourceOutcome::Failed {
                 presence: Presence::Unknown,
                 ..
             } => before.and_then(|resource| resource.made_instead.clone()),
-            Outcome::Found | Outcome::Made | Outcome::Failed { .. } => None,
+            ResourceOutcome::Found | ResourceOutcome::Made | ResourceOutcome::Failed { .. } => None,
         },
     }
 }
@@ -176,14 +176,14 @@ mod tests {
         OffsetDateTime::from_unix_timestamp(seconds).unwrap()
     }
 
-    fn seen(outcome: Outcome) -> Seen {
-        Seen::Kept(vec![Kept {
+    fn seen(outcome: ResourceOutcome) -> RecipeState {
+        RecipeState::Kept(vec![Kept {
             arn: "arn:k".into(),
             outcome,
         }])
     }
 
-    fn after(outcomes: Vec<Outcome>) -> RecipeStatus {
+    fn after(outcomes: Vec<ResourceOutcome>) -> RecipeStatus {
         let mut status = None;
         for (time, outcome) in outcomes.into_iter().enumerate() {
             status = Some(next(
@@ -198,24 +198,27 @@ mod tests {
 
     #[test]
     fn only_what_was_there_before_counts_as_restored() {
-        let failed = || Outcome::unseen("away".into());
-        assert_eq!(after(vec![Outcome::Made]).resources[0].restored, 0);
-        assert_eq!(after(vec![failed(), Outcome::Made]).resources[0].restored, 0);
+        let failed = || ResourceOutcome::unseen("away".into());
+        assert_eq!(after(vec![ResourceOutcome::Made]).resources[0].restored, 0);
         assert_eq!(
-            after(vec![Outcome::Made, Outcome::Found]).resources[0].restored,
+            after(vec![failed(), ResourceOutcome::Made]).resources[0].restored,
             0
         );
         assert_eq!(
-            after(vec![Outcome::Found, Outcome::Made]).resources[0].restored,
+            after(vec![ResourceOutcome::Made, ResourceOutcome::Found]).resources[0].restored,
+            0
+        );
+        assert_eq!(
+            after(vec![ResourceOutcome::Found, ResourceOutcome::Made]).resources[0].restored,
             1
         );
         assert_eq!(
             after(vec![
-                Outcome::Made,
+                ResourceOutcome::Made,
                 failed(),
                 failed(),
-                Outcome::Made,
-                Outcome::Made
+                ResourceOutcome::Made,
+                ResourceOutcome::Made
             ])
             .resources[0]
                 .restored,
@@ -225,31 +228,31 @@ mod tests {
 
     #[test]
     fn a_key_that_was_made_before_its_alias_failed_counts_as_restored() {
-        let half = Outcome::Failed {
+        let half = ResourceOutcome::Failed {
             why: "CreateAlias".into(),
             presence: Presence::Made,
         };
         assert_eq!(
-            after(vec![Outcome::Made, half, Outcome::Found]).resources[0].restored,
+            after(vec![ResourceOutcome::Made, half, ResourceOutcome::Found]).resources[0].restored,
             1
         );
     }
 
     #[test]
     fn a_resource_that_came_back_by_a_call_whose_answer_was_lost_counts_as_restored_once() {
-        let lost = || Outcome::absent("CreateKey: no answer".into());
-        let status = after(vec![Outcome::Made, lost(), lost()]);
+        let lost = || ResourceOutcome::absent("CreateKey: no answer".into());
+        let status = after(vec![ResourceOutcome::Made, lost(), lost()]);
         assert_eq!(
             (status.resources[0].state, status.resources[0].restored),
             (ResourceState::Lost, 0)
         );
-        for back in [Outcome::Found, Outcome::Made] {
+        for back in [ResourceOutcome::Found, ResourceOutcome::Made] {
             let status = after(vec![
-                Outcome::Made,
+                ResourceOutcome::Made,
                 lost(),
-                Outcome::unseen("away".into()),
+                ResourceOutcome::unseen("away".into()),
                 back,
-                Outcome::Found,
+                ResourceOutcome::Found,
             ]);
             assert_eq!(
                 (status.resources[0].state, status.resources[0].restored),
@@ -260,15 +263,18 @@ mod tests {
 
     #[test]
     fn a_resource_that_was_never_there_is_missing_and_not_lost() {
-        let status = after(vec![Outcome::absent("CreateKey".into())]);
+        let status = after(vec![ResourceOutcome::absent("CreateKey".into())]);
         assert_eq!(status.resources[0].state, ResourceState::Missing);
-        let status = after(vec![Outcome::absent("CreateKey".into()), Outcome::Found]);
+        let status = after(vec![
+            ResourceOutcome::absent("CreateKey".into()),
+            ResourceOutcome::Found,
+        ]);
         assert_eq!(status.resources[0].restored, 0);
     }
 
     #[test]
     fn outputs_that_are_no_more_are_taken_away() {
-        let next = after(vec![Outcome::Found]);
+        let next = after(vec![ResourceOutcome::Found]);
         let mut last = next.clone();
         last.outputs.insert("kmsKeyId3".into(), "x".into());
         let patch = merge_patch(Some(&last), &next);
@@ -278,13 +284,13 @@ mod tests {
 
     #[test]
     fn ready_turns_with_the_resources_and_its_time_only_on_a_turn() {
-        let kept = after(vec![Outcome::Made, Outcome::Found]);
+        let kept = after(vec![ResourceOutcome::Made, ResourceOutcome::Found]);
         assert!(kept.is_ready(3));
         assert_eq!(kept.conditions[0].last_transition_time, "1970-01-01T00:00:00Z");
         let lost = after(vec![
-            Outcome::Made,
-            Outcome::Found,
-            Outcome::unseen("away".into()),
+            ResourceOutcome::Made,
+            ResourceOutcome::Found,
+            ResourceOutcome::unseen("away".into()),
         ]);
         assert!(!lost.is_ready(3));
         assert_eq!(
@@ -297,7 +303,7 @@ mod tests {
     fn a_recipe_that_cannot_be_used_says_why() {
         let status = next(
             &recipe(None),
-            &Seen::Invalid("spec.account is wrong".into()),
+            &RecipeState::Invalid("spec.account is wrong".into()),
             Some("http://e"),
             at(0),
         );
@@ -309,7 +315,12 @@ mod tests {
 
     #[test]
     fn outputs_number_what_there_is_more_than_one_of() {
-        let status = next(&recipe(None), &seen(Outcome::Found), Some("http://e"), at(0));
+        let status = next(
+            &recipe(None),
+            &seen(ResourceOutcome::Found),
+            Some("http://e"),
+            at(0),
+        );
         assert_eq!(
             status.outputs["kmsKeyId2"],
             "f4f7a2e2-c5c6-ea6d-dc42-526ef280e795"
@@ -319,7 +330,7 @@ mod tests {
 
     #[test]
     fn against_real_aws_nothing_is_ready_and_nothing_is_promised() {
-        let status = next(&recipe(None), &Seen::NotMade, None, at(0));
+        let status = next(&recipe(None), &RecipeState::NotMade, None, at(0));
         assert!(!status.is_ready(3));
         assert_eq!(status.conditions[0].reason, "RealAws");
         assert!(status.resources.is_empty());

@@ -89,7 +89,7 @@ async fn look(emulator: &Emulator, recipe: &mut Recipe, instead: &mut MadeInstea
     let now = time::OffsetDateTime::UNIX_EPOCH;
     recipe.status = Some(status::next(
         recipe,
-        &Seen::Kept(kept.unwrap()),
+        &RecipeState::Kept(kept.unwrap()),
         Some("http://e"),
         now,
     ));

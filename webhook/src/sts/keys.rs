@@ -10,14 +10,14 @@ use kube::Client;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::response::StsError;
+use super::error::StsError;
 use super::token::{self, Keys, Verified, WebIdentityToken};
 
 /// A key id that is not known makes us ask the API server again, at most this often.
 const REFETCH: Duration = Duration::from_secs(10);
-/// Keys older than this are asked for again, so that one that was taken out of use is not trusted for ever.
+/// Keys older than this are asked for again, so that one that was taken out of use is not trusted any longer.
 const MAX_AGE: Duration = Duration::from_mins(5);
-/// While the API server is away, a key that it had before still counts for so long.
+/// While the API server is away, a key that it had before is still valid for so long.
 const MAX_AGE_AWAY: Duration = Duration::from_hours(1);
 /// After a fetch that failed, nobody waits for another one before this.
 const RETRY: Duration = Duration::from_secs(2);

@@ -1,9 +1,10 @@
-//! The STS front: answers `AssumeRoleWithWebIdentity` as AWS would, and passes every other action to the emulator.
+//! The STS front: serves `AssumeRoleWithWebIdentity` as AWS would, and passes every other action to the emulator.
 //! Who a token speaks for is decided here; what comes of its role, in [`backend`]. As on AWS, the role's trust policy
 //! decides who may assume it. What the ServiceAccount's annotation names matters only where a role is made, and for real
 //! AWS.
 
 mod backend;
+mod error;
 mod keys;
 mod query;
 mod response;
@@ -27,7 +28,7 @@ use irsa_emu_core::role_arn::RoleArn;
 use kube::Client;
 
 use crate::args::Settings;
-use crate::connections::{self, Door, Limits};
+use crate::connections::{self, Acceptor, Limits};
 use crate::directory::{Directory, Lookup};
 use crate::events::{EventType, Events};
 use crate::health::{Readiness, close_when_stopping};
@@ -35,10 +36,10 @@ use crate::metrics::{Metrics, Port};
 use crate::target;
 use crate::throttle::Throttle;
 use backend::{Backend, Named, Refusal};
+pub(crate) use error::Code;
+use error::StsError;
 use keys::Verifier;
 use query::AssumeRole;
-pub(crate) use response::Code;
-use response::StsError;
 use token::{Subject, Verified};
 
 /// A request holds a token of about 1 KB; nothing near this size is one.
@@ -99,7 +100,7 @@ impl Front {
             Lookup::Missing => return Err(self.refuse(subject, role, "the ServiceAccount does not exist")),
             Lookup::Failed(_) => {
                 return Err(StsError::unavailable(
-                    "The cluster did not say whether the ServiceAccount exists",
+                    "The cluster did not report whether the ServiceAccount exists",
                 ));
             }
         };
@@ -183,14 +184,14 @@ pub(crate) async fn serve(
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(readiness, close_when_stopping))
         .with_state(front);
-    let door = Door::new(Port::Sts, &LIMITS, metrics);
-    connections::server(address, handle, &LIMITS, door)
+    let acceptor = Acceptor::new(Port::Sts, &LIMITS, metrics);
+    connections::server(address, handle, &LIMITS, acceptor)
         .serve(router.into_make_service())
         .await
         .with_context(|| format!("cannot serve STS on {address}"))
 }
 
-/// Whatever is slow, a body that never ends or an emulator that never answers among it, ends here.
+/// Whatever is slow, a body that never ends or an emulator that never responds among it, ends here.
 async fn in_time(request: Request<Body>, next: Next) -> Response {
     match tokio::time::timeout(TIMEOUT, next.run(request)).await {
         Ok(response) => response,
@@ -221,7 +222,7 @@ async fn exchange(front: &Front, parameters: &BTreeMap<String, String>) -> Respo
     match outcome {
         Ok(xml) => {
             front.metrics.exchanged(Ok(()));
-            response::xml(StatusCode::OK, xml)
+            error::xml(StatusCode::OK, xml)
         }
         Err(error) => {
             front.metrics.exchanged(Err(error.code));

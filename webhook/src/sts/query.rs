@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use irsa_emu_core::role_arn::RoleArn;
 use url::form_urlencoded;
 
-use super::response::StsError;
+use super::error::StsError;
 use super::token::WebIdentityToken;
 
 /// The version of the STS API, the only one there is.
@@ -175,7 +175,7 @@ fn lower_first(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::response::Code;
+    use super::super::error::Code;
     use super::*;
 
     fn read(extra: &str) -> Result<AssumeRole, StsError> {

@@ -8,7 +8,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
-use super::response::StsError;
+use super::error::StsError;
 
 /// Kubernetes signs with one of these; nothing else is ever accepted.
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
@@ -57,7 +57,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// What a verified token says.
+/// The claims of a verified token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verified {
     pub(crate) subject: Subject,
@@ -78,7 +78,7 @@ impl Verified {
         Err(StsError::invalid_token("Incorrect token audience"))
     }
 
-    /// Refuses a token of a ServiceAccount that was deleted since, and made anew under its name.
+    /// Refuses a token of a ServiceAccount that was deleted since, and recreated under its name.
     pub(crate) fn require_account(&self, uid: Option<&str>) -> Result<(), StsError> {
         match (&self.uid, uid) {
             (Some(made_for), Some(there)) if made_for != there => Err(StsError::invalid_token(
@@ -175,7 +175,7 @@ impl Keys {
     }
 }
 
-/// The id of the key that a token says it was signed with.
+/// The id of the key that a token names.
 pub(crate) fn key_id(token: &WebIdentityToken) -> Result<String, StsError> {
     let header = jsonwebtoken::decode_header(token.expose()).map_err(|_| malformed())?;
     header.kid.ok_or_else(malformed)
@@ -236,7 +236,7 @@ fn malformed() -> StsError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::response::Code;
+    use super::super::error::Code;
     use super::*;
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 const CA_LIFETIME: Duration = Duration::days(3650);
 const LEAF_LIFETIME: Duration = Duration::days(90);
-/// Clocks differ; a certificate counts from a little before it was made.
+/// Clocks differ; a certificate is valid from a little before it was made.
 pub(super) const BACKDATE: Duration = Duration::hours(1);
 
 /// The PEM texts of the Secret. The keys have no `Debug` to be printed by.
@@ -111,7 +111,7 @@ pub(super) fn first(bundle: &str) -> &str {
     bundle.find(END).map_or(bundle, |end| &bundle[..end + END.len()])
 }
 
-/// The time from which and to which the first certificate of a PEM text counts.
+/// The validity of the first certificate of a PEM text.
 pub(super) fn validity(pem: &str) -> Option<(OffsetDateTime, OffsetDateTime)> {
     let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
     let certificate = pem.parse_x509().ok()?;

@@ -83,12 +83,12 @@ impl Certificates {
         )
     }
 
-    /// Tells when other certificates are served.
+    /// Notifies when other certificates are served.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
 
-    /// Follows the Secret and the clock for ever.
+    /// Follows the Secret and the clock without end.
     pub(crate) async fn keep_valid(self, client: Client, namespace: String) -> anyhow::Result<()> {
         let only = watcher::Config::default().fields(&format!("metadata.name={WEBHOOK_TLS_SECRET}"));
         let secrets = Api::<Secret>::namespaced(client.clone(), &namespace);
@@ -105,7 +105,7 @@ impl Certificates {
             if let Err(error) = self.refresh(&client, &namespace).await {
                 tracing::error!(
                     error = format!("{error:#}"),
-                    "cannot look after the certificates; trying again"
+                    "cannot renew the certificates; trying again"
                 );
             }
         }
@@ -133,7 +133,7 @@ impl Certificates {
     }
 }
 
-/// The secret segment of the admission paths: the registration tells it, so only the API server knows it, and those who
+/// The secret segment of the admission paths: the registration has it, so only the API server knows it, and those who
 /// may read registrations. It never changes while the Secret, or a replica that served by it, lasts.
 #[derive(Clone)]
 pub(crate) struct PathSecret(Arc<ArcSwap<Pems>>);
@@ -144,7 +144,7 @@ impl PathSecret {
         format!("{WEBHOOK_PATH}/{}", self.0.load().path)
     }
 
-    /// Whether this is that path. Digests are compared, so that the time tells nothing of it.
+    /// Whether this is that path. Digests are compared, so that the time reveals nothing of it.
     pub(crate) fn is_prefix(&self, given: &str) -> bool {
         let segment = given
             .strip_prefix(WEBHOOK_PATH)

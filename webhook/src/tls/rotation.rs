@@ -139,7 +139,7 @@ mod tests {
                     );
                 }
             }
-            // Finely while something is under way, coarsely else.
+            // Finely while something is running, coarsely else.
             let busy = history
                 .last()
                 .is_some_and(|(when, _)| now - *when < Duration::hours(1));

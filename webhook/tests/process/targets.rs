@@ -10,7 +10,7 @@ use crate::world::World;
 /// What the stand-in for the emulator says to what is passed on to it.
 const PASSED_ON: &str = "no such action";
 
-/// The answer to a request with this first line.
+/// The response to a request with this first line.
 async fn ask(address: SocketAddr, line: &str) -> String {
     let request = format!("{line} HTTP/1.1\r\nHost: sts\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -6,10 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use irsa_emu_test_support::api_server::ApiServer;
+use irsa_emu_test_support::api_server;
 use irsa_emu_test_support::emulator::{Answer, Behaviour, Emulator};
 use irsa_emu_test_support::issuer::Issuer;
 use irsa_emu_test_support::process::{Process, free_address, path_text};
+use irsa_emu_test_support::webhook_cluster;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -22,7 +23,7 @@ pub(crate) fn role(name: &str) -> String {
 /// A running webhook with the ServiceAccounts `good` and `other`, each with a role of its own name.
 pub(crate) struct World {
     pub(crate) issuer: Issuer,
-    pub(crate) api: ApiServer,
+    pub(crate) api: api_server::Running,
     pub(crate) emulator: Arc<Behaviour>,
     pub(crate) webhook: Process,
     pub(crate) sts: SocketAddr,
@@ -35,13 +36,13 @@ impl World {
         let issuer = Issuer::new().unwrap();
         let accounts = [("good", role("good")), ("other", role("other"))];
         let accounts = accounts.each_ref().map(|(name, role)| (*name, role.as_str()));
-        let api = ApiServer::start(&issuer, &accounts).await.unwrap();
+        let api = webhook_cluster::api_server(&issuer, &accounts).start().unwrap();
         let emulator = Behaviour::new(Duration::from_hours(1), &[Answer::Credentials]);
         let running = Emulator::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), emulator.clone())
             .await
             .unwrap();
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("kubeconfig"), api.kubeconfig()).unwrap();
+        fs::write(folder.path().join("kubeconfig"), api.kubeconfig("c")).unwrap();
         let sts = free_address().unwrap();
         let args = [
             format!("--listen-sts={sts}"),

@@ -6,9 +6,11 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
-use irsa_emu_core::contract::{DEFAULT_AUDIENCE, DEFAULT_TOKEN_EXPIRATION, EKS_PREFIX};
+use irsa_emu_core::contract::{
+    DEFAULT_AUDIENCE, DEFAULT_TOKEN_EXPIRATION, EKS_PREFIX, INJECTION_DISABLED, INJECTION_LABEL,
+};
 use irsa_emu_core::grant::{Grant, Identity};
-use irsa_emu_core::plan::{InjectConfig, Outcome, PlanInput, plan_patch};
+use irsa_emu_core::plan::{InjectConfig, PlanInput, PlanOutcome, plan_patch};
 use irsa_emu_core::pod_view::PodView;
 use irsa_emu_core::rules::{Delivery, RuleEffect};
 use serde_json::{Value, json};
@@ -123,9 +125,9 @@ fn injected(pod: &Value) -> Value {
             config: &config,
             jitter: 0,
         }),
-        Err(problem) => Outcome::Malformed(problem),
+        Err(problem) => PlanOutcome::Malformed(problem),
     };
-    if let Outcome::Patched { patch, .. } = planned
+    if let PlanOutcome::Patched { patch, .. } = planned
         && let Ok(patch) = serde_json::from_slice::<json_patch::Patch>(patch.as_bytes())
     {
         // A patch that does not apply leaves the Pod as it is, and the comparison fails.
@@ -174,7 +176,7 @@ impl Peer {
     fn start(world: &World) -> Result<Self> {
         world.apply(
             &json!({"apiVersion": "v1", "kind": "List", "items": [
-                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"irsa-emu.dev/injection": "disabled"}}},
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {INJECTION_LABEL: INJECTION_DISABLED}}},
                 {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": NAMESPACE,
                     "annotations": {"eks.amazonaws.com/role-arn": ROLE}}}]})
             .to_string(),
@@ -204,7 +206,7 @@ impl Peer {
         std::fs::write(&key, made.signing_key.serialize_pem())?;
         let [port, metrics] = free_ports()?;
         let child = world
-            .program_command(&world.eks_webhook)
+            .command(&world.eks_webhook)
             .args([
                 "--in-cluster=false".to_owned(),
                 format!("--kubeconfig={}", world.kubeconfig().display()),
@@ -234,7 +236,7 @@ impl Peer {
         let url = format!("https://{}:{}/mutate", self.address, self.port);
         let registration = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
             "metadata": {"name": REGISTRATION}, "webhooks": [{"name": "eks.e2e.invalid",
-                // Its last release answers without a uid, which only v1beta1 allows.
+                // Its last release responds without a uid, which only v1beta1 allows.
                 "admissionReviewVersions": ["v1beta1"], "sideEffects": "None", "failurePolicy": "Ignore",
                 "clientConfig": {"url": url, "caBundle": bundle},
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}},

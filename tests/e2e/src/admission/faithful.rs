@@ -1,6 +1,9 @@
 //! Every kind of workload, every place that can name a role, and Pods that come too early for others.
 
 use anyhow::{Result, ensure};
+use irsa_emu_core::contract::{
+    self, POD_IDENTITIES, POD_IDENTITIES_ENTRY, ROLE_MAP, ROLE_MAP_ENTRY, SIDECAR,
+};
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, dry_run, has_identity, pod, variable};
@@ -45,7 +48,7 @@ pub(crate) fn every_workload_gets_its_identity(world: &World) -> Result<()> {
     );
     let init = &newest["spec"]["initContainers"];
     ensure!(
-        init[0]["name"] == "irsa-emu-creds-injector" && init[1]["startupProbe"]["grpc"]["port"] == 1,
+        init[0]["name"] == SIDECAR && init[1]["startupProbe"]["grpc"]["port"] == 1,
         "{init}"
     );
     Ok(())
@@ -109,13 +112,13 @@ pub(crate) fn config_maps_name_roles(world: &World) -> Result<()> {
     };
     ensure!(role("mapped")?.is_none(), "a role came from nowhere");
     let map = |name: &str, entry: &str, content: Value| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "irsa-emu"},
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": contract::NAMESPACE},
             "data": {entry: content.to_string()}})
         .to_string()
     };
     world.apply(&map(
-        "pod-identity-webhook",
-        "config",
+        ROLE_MAP,
+        ROLE_MAP_ENTRY,
         json!({"*/mapped": {"RoleARN": "arn:aws:iam::123456789012:role/mapped"}}),
     ))?;
     eventually("the ConfigMap names a role", 20, || {
@@ -126,8 +129,8 @@ pub(crate) fn config_maps_name_roles(world: &World) -> Result<()> {
         Ok(())
     })?;
     world.apply(&map(
-        "irsa-emu-pod-identities",
-        "config.json",
+        POD_IDENTITIES,
+        POD_IDENTITIES_ENTRY,
         json!({"identities": [{"namespace": NAMESPACE, "serviceAccount": "associated"}]}),
     ))?;
     eventually("an association gives EKS Pod Identity", 20, || {
@@ -145,14 +148,7 @@ pub(crate) fn config_maps_name_roles(world: &World) -> Result<()> {
         );
         Ok(())
     })?;
-    world.kubectl(&[
-        "delete",
-        "configmap",
-        "-n",
-        "irsa-emu",
-        "pod-identity-webhook",
-        "irsa-emu-pod-identities",
-    ])?;
+    world.in_install(&["delete", "configmap", ROLE_MAP, POD_IDENTITIES])?;
     eventually("deleted ConfigMaps are forgotten", 20, || {
         let associated = dry_run(world, &pod(NAMESPACE, "associated", "associated"))?;
         ensure!(

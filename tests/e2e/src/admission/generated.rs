@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use irsa_emu_core::contract::{CREDENTIALS_MOUNT, CREDENTIALS_VOLUME, DELIVERY, INJECTED, TOKEN_VOLUME};
 use serde_json::{Value, json};
 
 use super::NAMESPACE;
@@ -19,7 +20,7 @@ pub(crate) fn injected_pods_stay_valid(world: &World) -> Result<()> {
         .collect();
     let served = injected
         .values()
-        .filter(|pod| pod["metadata"]["annotations"]["irsa-emu.dev/injected"].is_string())
+        .filter(|pod| pod["metadata"]["annotations"][INJECTED].is_string())
         .count();
     ensure!(
         served > injected.len() / 2,
@@ -93,7 +94,7 @@ pub(crate) fn generate(seed: u64, namespace: &str) -> Value {
         }
         spec["initContainers"] = json!(init);
     }
-    let volume = *dice.pick(&["data", "data", "aws-iam-token", "irsa-emu-credentials"]);
+    let volume = *dice.pick(&["data", "data", TOKEN_VOLUME, CREDENTIALS_VOLUME]);
     spec["volumes"] = json!([{"name": "data", "emptyDir": {}}]);
     if volume != "data" {
         spec["volumes"] = json!([{"name": "data", "emptyDir": {}}, {"name": volume, "emptyDir": {}}]);
@@ -118,7 +119,7 @@ pub(crate) fn generate(seed: u64, namespace: &str) -> Value {
         spec["restartPolicy"] = json!("Never");
     }
     let delivery = dice.pick(&["web-identity", "sidecar", "none"]);
-    let mut annotations = json!({"e2e/note": "☃ \" ~1/~0", "irsa-emu.dev/delivery": delivery});
+    let mut annotations = json!({"e2e/note": "☃ \" ~1/~0", DELIVERY: delivery});
     if dice.one_in(6) {
         let lifetime = dice.pick(&["1", "600", "99999999999", "-5", "soon"]);
         annotations["eks.amazonaws.com/token-expiration"] = json!(lifetime);
@@ -148,7 +149,7 @@ fn container(dice: &mut Dice, name: &str, windows: bool) -> Value {
         "/data",
         "/var/run/secrets/eks.amazonaws.com/serviceaccount",
         "/var/run/secrets/eks.amazonaws.com/serviceaccount/",
-        "/var/run/secrets/irsa-emu.dev/credentials",
+        CREDENTIALS_MOUNT,
     ];
     if dice.one_in(2) {
         container["volumeMounts"] = json!([{"name": "data", "mountPath": dice.pick(&paths)}]);

@@ -5,13 +5,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
+use irsa_emu_core::contract::{
+    self, WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_NAME_ENFORCED, WEBHOOK_PATH, WEBHOOK_PATH_ENFORCED,
+    WEBHOOK_TLS_SECRET,
+};
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, dry_run, has_identity, pod, wait_for_injection};
 use crate::world::{World, eventually, text_at};
 
-const SECRET: &[&str] = &["secret", "-n", "irsa-emu", "irsa-emu-webhook-tls"];
-const REGISTRATION: &[&str] = &["mutatingwebhookconfiguration", "irsa-emu"];
+const SECRET: &[&str] = &["secret", "-n", contract::NAMESPACE, WEBHOOK_TLS_SECRET];
+const REGISTRATION: &[&str] = &["mutatingwebhookconfiguration", WEBHOOK_CONFIGURATION];
 
 /// Pods are created without a pause while every replica is replaced, twice; none goes without its identity.
 pub(crate) fn rolling_restart_misses_no_pod(world: &World) -> Result<()> {
@@ -32,7 +36,8 @@ pub(crate) fn rolling_restart_misses_no_pod(world: &World) -> Result<()> {
                 })
             })
             .collect();
-        let restarted = restart_twice(world);
+        // The end of the old ones is what can go wrong: it is waited for.
+        let restarted = world.roll_out(WEBHOOK).and_then(|()| world.roll_out(WEBHOOK));
         stop.store(true, Ordering::Relaxed);
         for creator in creators {
             creator.join().ok().context("a creator of Pods panicked")??;
@@ -59,40 +64,6 @@ fn dry_runs(world: &World) -> Result<Vec<Value>> {
         .kubectl_with(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &list)?
         .code(0)?;
     super::objects(&said.out)
-}
-
-fn restart_twice(world: &World) -> Result<()> {
-    for _ in 0..2 {
-        world.kubectl(&[
-            "rollout",
-            "restart",
-            "-n",
-            "irsa-emu",
-            "deployment/irsa-emu-webhook",
-        ])?;
-        world.kubectl(&[
-            "rollout",
-            "status",
-            "-n",
-            "irsa-emu",
-            "deployment/irsa-emu-webhook",
-            "--timeout=120s",
-        ])?;
-        // The end of the old ones is what can go wrong.
-        eventually("the old replicas have ended", 60, || {
-            let pods = world.get(&[
-                "pods",
-                "-n",
-                "irsa-emu",
-                "-l",
-                "app.kubernetes.io/name=irsa-emu-webhook",
-            ])?;
-            let count = pods["items"].as_array().map_or(0, Vec::len);
-            ensure!(count == 2, "{count} replicas are there");
-            Ok(())
-        })?;
-    }
-    Ok(())
 }
 
 pub(crate) fn broken_trust_is_mended(world: &World) -> Result<()> {
@@ -139,50 +110,18 @@ pub(crate) fn enforcing_namespaces_refuse_what_nobody_judged(world: &World) -> R
         has_identity(&dry_run(world, &enforced)?),
         "no identity while all is well"
     );
-    let scale = |replicas: &str| {
-        world.kubectl(&[
-            "scale",
-            "-n",
-            "irsa-emu",
-            "deployment/irsa-emu-webhook",
-            &format!("--replicas={replicas}"),
-        ])
-    };
-    scale("0")?;
-    let gone = eventually("the webhook is gone", 60, || {
-        let pods = world.get(&[
-            "pods",
-            "-n",
-            "irsa-emu",
-            "-l",
-            "app.kubernetes.io/name=irsa-emu-webhook",
-        ])?;
-        ensure!(
-            pods["items"].as_array().is_some_and(Vec::is_empty),
-            "it still runs"
-        );
-        Ok(())
-    });
-    let refused = world.kubectl_with(&["create", "--dry-run=server", "-f", "-"], &enforced.to_string());
-    let lenient = dry_run(world, &pod(NAMESPACE, "p", "app"));
-    scale("2")?;
-    gone?;
-    let refused = refused?;
+    let (refused, lenient) = world.without(WEBHOOK, || {
+        let refused =
+            world.kubectl_with(&["create", "--dry-run=server", "-f", "-"], &enforced.to_string())?;
+        Ok((refused, dry_run(world, &pod(NAMESPACE, "p", "app"))?))
+    })?;
     ensure!(
-        refused.code == Some(1) && refused.err.contains("enforced-pods.irsa-emu.dev"),
+        refused.code == Some(1) && refused.err.contains(WEBHOOK_NAME_ENFORCED),
         "an enforced Pod was accepted: {}{}",
         refused.out,
         refused.err
     );
-    ensure!(!has_identity(&lenient?), "an identity came from nowhere");
-    world.kubectl(&[
-        "rollout",
-        "status",
-        "-n",
-        "irsa-emu",
-        "deployment/irsa-emu-webhook",
-        "--timeout=120s",
-    ])?;
+    ensure!(!has_identity(&lenient), "an identity came from nowhere");
     wait_for_injection(world)
 }
 
@@ -192,7 +131,7 @@ pub(crate) fn registration_goes_with_the_install(world: &World) -> Result<()> {
     let owner = |world: &World| -> Result<Value> {
         Ok(world.get(REGISTRATION)?["metadata"]["ownerReferences"].clone())
     };
-    let cluster_role = world.get(&["clusterrole", "irsa-emu-webhook"])?;
+    let cluster_role = world.get(&["clusterrole", WEBHOOK])?;
     let uid = text_at(&cluster_role, "/metadata/uid")?;
     let is_owned = || -> Result<()> {
         let owner = owner(world)?;
@@ -233,22 +172,25 @@ pub(crate) fn registration_goes_with_the_install(world: &World) -> Result<()> {
 pub(crate) fn only_the_api_server_is_answered(world: &World) -> Result<()> {
     let review = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","namespace":"e2e","object":{}}}"#;
     let post = |path: &str| {
-        let service = "/api/v1/namespaces/irsa-emu/services/https:irsa-emu-webhook:443/proxy";
+        let service = format!(
+            "/api/v1/namespaces/{}/services/https:{WEBHOOK}:443/proxy",
+            contract::NAMESPACE
+        );
         world.kubectl_with(
             &["create", "--raw", &format!("{service}{path}"), "-f", "-"],
             review,
         )
     };
     for path in [
-        "/mutate",
-        "/mutate/enforced",
-        "/mutate/00000000000000000000000000000000",
+        WEBHOOK_PATH.to_owned(),
+        format!("{WEBHOOK_PATH}{WEBHOOK_PATH_ENFORCED}"),
+        format!("{WEBHOOK_PATH}/00000000000000000000000000000000"),
     ] {
-        let said = post(path)?;
+        let said = post(&path)?;
         ensure!(said.code != Some(0), "{path} answered: {}", said.out);
         said.says("could not find the requested resource")?;
     }
-    let registration = world.get(&["mutatingwebhookconfiguration", "irsa-emu"])?;
+    let registration = world.get(REGISTRATION)?;
     let path = text_at(&registration, "/webhooks/0/clientConfig/service/path")?;
     // kubectl sends another Content-Type than the API server: enough to see that the path is taken.
     post(path)?.says("expected `application/json`")?;

@@ -1,17 +1,34 @@
-//! What is broken, and how it is mended.
+//! What is broken, and how it is fixed.
 
 use anyhow::Result;
+use irsa_emu_core::contract::{
+    self, API_GROUP, API_VERSION, DEFAULT_ACCOUNT, DEFAULT_REGION, DELIVERY, INJECTION_DISABLED,
+    INJECTION_LABEL, STS_FRONT, WEBHOOK, WEBHOOK_TIMEOUT,
+};
 use serde_json::json;
 
+use super::emulator;
 use super::means::{
-    ACCOUNT, SECRET, annotate, delete_pod, expired, foreign_ca, make_pod, make_role, make_viewer,
-    patch_registration, put_certificate, remove_image, rival, scale_webhook, set_sts_url, sidecar_image,
-    trust, viewer,
+    ACCOUNT, NAMESPACE, RIVAL, SECRET, annotate, delete_pod, expired, foreign_ca, make_pod, make_role,
+    make_viewer, patch_registration, put_certificate, remove_image, rival, set_sts_url, sidecar_image, trust,
+    viewer,
 };
-use super::{Ask, NAMESPACE, emulator};
 use crate::world::{CONTEXT, World};
 
 const KEY: &str = r#"{"KeyId": "d0c70a11-0000-4000-8000-000000000001"}"#;
+
+/// How the doctor is asked.
+#[derive(Clone, Copy)]
+pub(super) enum Ask {
+    /// As usual.
+    Usual,
+    /// With a Pod of its own, too, which takes a while.
+    WithProbe,
+    /// Only this check, with these words.
+    Only(&'static str, fn(&World) -> Vec<String>),
+    /// With this variable.
+    Variable(&'static str, &'static str),
+}
 
 /// Something that is broken.
 pub(super) struct Break {
@@ -22,6 +39,12 @@ pub(super) struct Break {
     pub(super) ask: Ask,
     pub(super) by: fn(&World) -> Result<()>,
     pub(super) back: fn(&World) -> Result<()>,
+}
+
+/// Labels the Namespace of the canary.
+fn label_default(world: &World, label: &str) -> Result<()> {
+    world.kubectl(&["label", "namespace", "default", label])?;
+    Ok(())
 }
 
 const NOTHING: fn(&World) -> Result<()> = |_| Ok(());
@@ -115,41 +138,35 @@ pub(super) const ALONE: &[Break] = &[
         by: |world| {
             annotate(
                 world,
-                &["namespace", "irsa-emu"],
+                &["namespace", contract::NAMESPACE],
                 "irsa-emu.dev/host-endpoint=http://127.0.0.1:1",
             )
         },
         back: |world| {
             let endpoint = format!("irsa-emu.dev/host-endpoint={}", world.host_endpoint());
-            annotate(world, &["namespace", "irsa-emu"], &endpoint)
+            annotate(world, &["namespace", contract::NAMESPACE], &endpoint)
         },
     },
     Break {
         ids: &["emu-reach-pod"],
         how: "the webhook's `--sts-url` names a Service that is not there",
         ask: Ask::WithProbe,
-        by: |world| set_sts_url(world, "http://nowhere.irsa-emu.svc.cluster.local"),
-        back: |world| set_sts_url(world, "http://irsa-emu-sts.irsa-emu.svc.cluster.local"),
+        by: |world| set_sts_url(world, &contract::sts_front_url().replace(STS_FRONT, "nowhere")),
+        back: |world| set_sts_url(world, &contract::sts_front_url()),
     },
     Break {
         ids: &["wh-ready"],
         how: "the webhook is scaled to 0",
         ask: Ask::Usual,
-        by: |world| scale_webhook(world, "0"),
-        back: |world| scale_webhook(world, "2"),
+        by: |world| world.scale_down(WEBHOOK),
+        back: |world| world.scale_up(WEBHOOK, 2),
     },
     Break {
         ids: &["wh-dryrun"],
         how: "the Namespace of the canary has `irsa-emu.dev/injection=disabled`",
         ask: Ask::Usual,
-        by: |world| {
-            world.kubectl(&["label", "namespace", "default", "irsa-emu.dev/injection=disabled"])?;
-            Ok(())
-        },
-        back: |world| {
-            world.kubectl(&["label", "namespace", "default", "irsa-emu.dev/injection-"])?;
-            Ok(())
-        },
+        by: |world| label_default(world, &format!("{INJECTION_LABEL}={INJECTION_DISABLED}")),
+        back: |world| label_default(world, &format!("{INJECTION_LABEL}-")),
     },
     Break {
         ids: &["wh-conflict"],
@@ -157,7 +174,7 @@ pub(super) const ALONE: &[Break] = &[
         ask: Ask::Usual,
         by: |world| world.apply(&rival().to_string()),
         back: |world| {
-            world.kubectl(&["delete", "mutatingwebhookconfiguration", "pod-identity-webhook"])?;
+            world.kubectl(&["delete", "mutatingwebhookconfiguration", RIVAL])?;
             Ok(())
         },
     },
@@ -194,11 +211,11 @@ pub(super) const ALONE: &[Break] = &[
         ids: &["sts-webidentity"],
         how: "the canary's role trusts another ServiceAccount",
         ask: Ask::Usual,
-        by: |world| trust(world, "000000000000", "irsa-emu-canary", "default:somebody-else"),
+        by: |world| trust(world, DEFAULT_ACCOUNT, "irsa-emu-canary", "default:somebody-else"),
         back: |world| {
             emulator::iam(
                 world,
-                "000000000000",
+                DEFAULT_ACCOUNT,
                 "Action=DeleteRole&RoleName=irsa-emu-canary",
             )
         },
@@ -209,8 +226,8 @@ pub(super) const ALONE: &[Break] = &[
         ask: Ask::Usual,
         by: |world| {
             let recipe = json!({
-                "apiVersion": "irsa-emu.dev/v1alpha1", "kind": "Recipe", "metadata": {"name": "e2e-doctor-broken"},
-                "spec": {"account": ACCOUNT, "region": "us-east-1",
+                "apiVersion": format!("{API_GROUP}/{API_VERSION}"), "kind": "Recipe", "metadata": {"name": "e2e-doctor-broken"},
+                "spec": {"account": ACCOUNT, "region": DEFAULT_REGION,
                     "iam": {"roles": [{"name": "e2e-doctor-role", "path": "/other/"}]}},
             });
             world.apply(&recipe.to_string())?;
@@ -260,7 +277,7 @@ pub(super) const ALONE: &[Break] = &[
         ids: &["pod-sidecar"],
         how: "a Pod with a sidecar finds no node",
         ask: Ask::Usual,
-        by: |world| make_pod(world, "role", &json!({"irsa-emu.dev/delivery": "sidecar"})),
+        by: |world| make_pod(world, "role", &json!({DELIVERY: "sidecar"})),
         back: delete_pod,
     },
     Break {
@@ -300,7 +317,7 @@ pub(super) const WITHOUT_KEEPER: &[Break] = &[
         how: "the registration's timeout is 30 s",
         ask: Ask::Usual,
         by: |world| patch_registration(world, "/webhooks/0/timeoutSeconds", &json!(30)),
-        back: |world| patch_registration(world, "/webhooks/0/timeoutSeconds", &json!(5)),
+        back: |world| patch_registration(world, "/webhooks/0/timeoutSeconds", &json!(WEBHOOK_TIMEOUT)),
     },
     Break {
         ids: &["wh-ca-match"],
@@ -317,20 +334,13 @@ pub(super) const WITHOUT_KEEPER: &[Break] = &[
         how: "the webhook is scaled to 0, and its Secret holds an expired certificate",
         ask: Ask::Usual,
         by: |world| {
-            scale_webhook(world, "0")?;
+            world.scale_down(WEBHOOK)?;
             put_certificate(world, Some(&expired()?))
         },
         // What cannot be used the webhook makes anew, once one may lead again.
         back: |world| {
             put_certificate(world, None)?;
-            world.kubectl(&[
-                "scale",
-                "-n",
-                "irsa-emu",
-                "deployment/irsa-emu-webhook",
-                "--replicas=2",
-            ])?;
-            Ok(())
+            world.scale(WEBHOOK, 2)
         },
     },
 ];

@@ -7,10 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::leader;
+use crate::leader::{self, LEASE};
 use crate::world::{World, eventually};
 
-const LEASE: &[&str] = &["lease", "-n", "irsa-emu", "irsa-emu-keeper"];
 const HOLDER: &str = "e2e-doctor";
 /// The Lease is held for so long, in seconds, and renewed each second: a busy machine may be late.
 const LASTS: u64 = 15;

@@ -1,41 +1,23 @@
-//! By what things are broken and mended.
+//! By what things are broken and fixed.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use irsa_emu_core::contract::{self, WEBHOOK, WEBHOOK_CONFIGURATION, WEBHOOK_TLS_SECRET};
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, emulator};
-use crate::world::{INSTANCE, World, eventually};
+use super::emulator;
+use crate::world::{World, node_name};
 
+/// Where the steps make what they break.
+pub(super) const NAMESPACE: &str = "e2e-doctor";
 pub(super) const ACCOUNT: &str = "123456789012";
-const REGISTRATION: &[&str] = &["mutatingwebhookconfiguration", "irsa-emu"];
-pub(super) const SECRET: &[&str] = &["secret", "-n", "irsa-emu", "irsa-emu-webhook-tls"];
+const REGISTRATION: &[&str] = &["mutatingwebhookconfiguration", WEBHOOK_CONFIGURATION];
+pub(super) const SECRET: &[&str] = &["secret", "-n", contract::NAMESPACE, WEBHOOK_TLS_SECRET];
 
 pub(super) fn annotate(world: &World, object: &[&str], annotation: &str) -> Result<()> {
     world.kubectl(&[&["annotate", "--overwrite"], object, &[annotation]].concat())?;
     Ok(())
-}
-
-pub(super) fn scale_webhook(world: &World, replicas: &str) -> Result<()> {
-    let deployment = "deployment/irsa-emu-webhook";
-    world.kubectl(&[
-        "scale",
-        "-n",
-        "irsa-emu",
-        deployment,
-        &format!("--replicas={replicas}"),
-    ])?;
-    if replicas != "0" {
-        world.kubectl(&["rollout", "status", "-n", "irsa-emu", deployment, "--timeout=60s"])?;
-    }
-    eventually("the replicas are as many as wanted", 60, || {
-        let label = "app.kubernetes.io/name=irsa-emu-webhook";
-        let pods = world.get(&["pods", "-n", "irsa-emu", "-l", label])?;
-        let count = pods["items"].as_array().map_or(0, Vec::len).to_string();
-        ensure!(count == replicas, "{count} Pods");
-        Ok(())
-    })
 }
 
 pub(super) fn patch_registration(world: &World, path: &str, value: &Value) -> Result<()> {
@@ -44,11 +26,14 @@ pub(super) fn patch_registration(world: &World, path: &str, value: &Value) -> Re
     Ok(())
 }
 
-/// Another registration of the name that EKS's webhook has. No Pod is sent to it.
+/// The name of the registration of EKS's webhook.
+pub(super) const RIVAL: &str = "pod-identity-webhook";
+
+/// Another registration of that name. No Pod is sent to it.
 pub(super) fn rival() -> Value {
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": "pod-identity-webhook"},
+        "metadata": {"name": RIVAL},
         "webhooks": [{
             "name": "pod-identity-webhook.amazonaws.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
             "failurePolicy": "Ignore", "clientConfig": {"url": "https://127.0.0.1:1/mutate"},
@@ -68,7 +53,7 @@ fn policy(subject: &str) -> String {
             "Action": "sts:AssumeRoleWithWebIdentity",
             "Condition": {"StringEquals": {
                 format!("{issuer}:sub"): format!("system:serviceaccount:{subject}"),
-                format!("{issuer}:aud"): "sts.amazonaws.com",
+                format!("{issuer}:aud"): contract::DEFAULT_AUDIENCE,
             }},
         }],
     });
@@ -94,12 +79,11 @@ pub(super) fn make_role(world: &World, role: &str, subject: &str) -> Result<()> 
     emulator::iam(world, ACCOUNT, &form)
 }
 
-const WEBHOOK: &[&str] = &["deployment", "-n", "irsa-emu", "irsa-emu-webhook"];
 const ARGS: &str = "/spec/template/spec/containers/0/args";
 
 /// The flags of the webhook.
 fn flags(world: &World) -> Result<Vec<String>> {
-    let deployment = world.get(WEBHOOK)?;
+    let deployment = world.get_in_install(&["deployment", WEBHOOK])?;
     let args = deployment.pointer(ARGS).and_then(Value::as_array);
     let args = args.into_iter().flatten().filter_map(Value::as_str);
     Ok(args.map(str::to_owned).collect())
@@ -114,15 +98,10 @@ pub(super) fn set_sts_url(world: &World, url: &str) -> Result<()> {
         {"op": "add", "path": "/spec/paused", "value": true},
         {"op": "replace", "path": format!("{ARGS}/{at}"), "value": format!("--sts-url={url}")},
     ]);
-    world.kubectl(&[&["patch"], WEBHOOK, &["--type=json", "-p", &patch.to_string()]].concat())?;
+    let webhook = format!("deployment/{WEBHOOK}");
+    world.in_install(&["patch", &webhook, "--type=json", "-p", &patch.to_string()])?;
     if !url.contains("nowhere") {
-        world.kubectl(&[
-            "rollout",
-            "resume",
-            "-n",
-            "irsa-emu",
-            "deployment/irsa-emu-webhook",
-        ])?;
+        world.in_install(&["rollout", "resume", &webhook])?;
     }
     Ok(())
 }
@@ -136,15 +115,14 @@ pub(super) fn sidecar_image(world: &World) -> Result<String> {
 }
 
 pub(super) fn remove_image(world: &World, image: &str) -> Result<()> {
-    let node = format!("{INSTANCE}-control-plane");
-    let remove = ["exec", &node, "ctr", "-n", "k8s.io", "images", "rm", image];
+    let remove = ["exec", &node_name(), "ctr", "-n", "k8s.io", "images", "rm", image];
     world.program("docker", &remove)?.code(0)?;
     Ok(())
 }
 
 /// A CA and a certificate of it that ended a day ago.
 pub(super) fn expired() -> Result<(String, String)> {
-    let name = "irsa-emu-webhook.irsa-emu.svc".to_owned();
+    let name = format!("{WEBHOOK}.{}.svc", contract::NAMESPACE);
     let mut params = rcgen::CertificateParams::new([name])?;
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(2021, 1, 1);
@@ -196,7 +174,7 @@ pub(super) fn foreign_ca() -> Result<String> {
 
 const POD: &str = "broken";
 
-/// A Pod that waits for a node for ever. A `region` beside the annotations becomes a variable.
+/// A Pod that waits for a node without end. A `region` beside the annotations becomes a variable.
 pub(super) fn make_pod(world: &World, account: &str, annotations: &Value) -> Result<()> {
     let mut annotations = annotations.clone();
     let region = annotations.as_object_mut().and_then(|map| map.remove("region"));

@@ -9,28 +9,16 @@ mod means;
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
+use irsa_emu_core::contract::WEBHOOK;
 use serde_json::Value;
 
-use self::breaks::{ALONE, Break, WITHOUT_KEEPER};
+use self::breaks::{ALONE, Ask, Break, WITHOUT_KEEPER};
+use self::means::NAMESPACE;
 use crate::world::{INSTANCE, Said, World, eventually};
 
-const NAMESPACE: &str = "e2e-doctor";
 const FIXTURES: &str = "tests/e2e/manifests/doctor.yaml";
 /// What is broken shows after this at the latest, in seconds.
 const SHOWS: u64 = 30;
-
-/// How the doctor is asked.
-#[derive(Clone, Copy)]
-enum Ask {
-    /// As usual.
-    Usual,
-    /// With a Pod of its own, too, which takes a while.
-    WithProbe,
-    /// Only this check, with these words.
-    Only(&'static str, fn(&World) -> Vec<String>),
-    /// With this variable.
-    Variable(&'static str, &'static str),
-}
 
 pub(crate) fn each_break_is_found_alone(world: &World) -> Result<()> {
     world.apply(&std::fs::read_to_string(world.root.join(FIXTURES))?)?;
@@ -46,7 +34,7 @@ pub(crate) fn each_break_is_found_alone(world: &World) -> Result<()> {
 fn break_all(world: &World) -> Result<()> {
     // What this machine is warned of anyway.
     let before = ids(&report(world, Ask::WithProbe)?);
-    println!("| Check | Broken by | What the doctor said |\n|---|---|---|");
+    println!("| Check | What was broken | What the doctor printed |\n|---|---|---|");
     for one in ALONE {
         found_alone(world, one, &before)?;
     }
@@ -64,7 +52,7 @@ fn break_all(world: &World) -> Result<()> {
     })
 }
 
-/// Breaks something, asserts what is found, and mends it whatever was found.
+/// Breaks something, asserts what is found, and fixes it whatever was found.
 fn found_alone(world: &World, one: &Break, before: &BTreeSet<String>) -> Result<()> {
     let expected: BTreeSet<String> = one.ids.iter().map(|id| (*id).to_owned()).collect();
     let found = (one.by)(world).and_then(|()| {
@@ -141,13 +129,9 @@ fn ids(report: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// `--fix` mends what needs no decision; without a terminal it wants a yes.
+/// `--fix` fixes what needs no decision; without a terminal it wants a yes.
 pub(crate) fn doctor_mends_what_is_safe(world: &World) -> Result<()> {
-    let scale = |name: &str| {
-        let deployment = format!("deployment/{name}");
-        world.kubectl(&["scale", "-n", "irsa-emu", &deployment, "--replicas=0"])
-    };
-    scale("irsa-emu-webhook")?;
+    world.scale(WEBHOOK, 0)?;
     let image = means::sidecar_image(world)?;
     means::remove_image(world, &image)?;
     // What other steps broke on purpose is elsewhere.

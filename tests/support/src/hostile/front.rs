@@ -4,9 +4,9 @@ use anyhow::Result;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
+use super::attack::{Held, Report, Target, attack};
 use super::shot::{Shot, Then, form, noise, one_of, post};
 use super::tokens::bad_token;
-use super::{Held, Report, Target, attack};
 
 /// What the attackers know: a role, a good token that does not open it, and tokens that are bad in themselves.
 #[derive(Debug, Clone)]
@@ -174,7 +174,7 @@ fn no_text(random: &mut StdRng) -> Shot {
     Shot::read("no text", post(&body))
 }
 
-/// Many requests at once, whose answers nobody reads.
+/// Many requests at once, whose responses nobody reads.
 fn pipelined(random: &mut StdRng, role: &Role) -> Shot {
     let (_, token) = bad_token(random, &role.good_token, &role.bad_tokens);
     let one = post(&exchange(&role.arn, "pod", &token));

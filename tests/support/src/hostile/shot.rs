@@ -14,7 +14,7 @@ pub(super) struct Shot {
 /// What it does when it has sent its bytes.
 #[derive(Clone, Copy)]
 pub(super) enum Then {
-    /// Waits for the answer.
+    /// Waits for the response.
     Read,
     /// Closes at once.
     HangUp,

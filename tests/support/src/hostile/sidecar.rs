@@ -4,8 +4,8 @@ use anyhow::Result;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
+use super::attack::{Held, Report, Target, attack};
 use super::shot::{Shot, Then, noise, one_of};
-use super::{Held, Report, Target, attack};
 
 /// Attacks the credentials endpoint; `authorization` is its right token, of which the attackers know all but something.
 pub fn on_the_sidecar(target: &Target, authorization: &str) -> Result<(Report, Held)> {

@@ -270,7 +270,7 @@ async fn what_cannot_be_read_as_a_pod_is_told_by_its_place_and_never_by_its_valu
         );
     }
     let (_, answer) = ask("application/json", b"{\"request\": {\"uid\": \"\xff\"}}".to_vec()).await;
-    assert!(answer.contains("no UTF-8"), "{answer}");
+    assert!(answer.contains("not UTF-8"), "{answer}");
 }
 
 #[tokio::test]

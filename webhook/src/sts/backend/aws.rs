@@ -19,7 +19,9 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use irsa_emu_core::causes::chain;
 use irsa_emu_core::contract::{AWS_CREDENTIALS_SECRET, aws_credentials as entries};
+use irsa_emu_core::install::InstallSettings;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
@@ -28,12 +30,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use uuid::Uuid;
 
+use super::super::error::StsError;
 use super::super::query::AssumeRole;
-use super::super::response::StsError;
 use super::super::token::Verified;
-use super::{Named, Refusal, Session, managed_policies};
-use crate::args::AwsSettings;
-use crate::aws::explain;
+use super::session::{Named, Refusal, Session, managed_policies};
 
 /// The Secret is read again after this: who renews base credentials tries them at once.
 const REMEMBER: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ const LONGEST_TAG: usize = 256;
 /// AWS behind the front.
 pub(in crate::sts) struct RealAws {
     secrets: Api<Secret>,
-    settings: AwsSettings,
+    settings: InstallSettings,
     client: Mutex<Option<Signing>>,
 }
 
@@ -59,9 +59,9 @@ struct Signing {
 }
 
 impl RealAws {
-    pub(super) fn new(client: Client, namespace: &str, settings: AwsSettings) -> Self {
+    pub(super) fn new(client: Client, settings: InstallSettings) -> Self {
         Self {
-            secrets: Api::namespaced(client, namespace),
+            secrets: Api::namespaced(client, &settings.namespace),
             settings,
             client: Mutex::default(),
         }
@@ -77,11 +77,11 @@ impl RealAws {
         verified.require_audience(&named.audience)?;
         named.require(&request.role_arn).map_err(Refusal::Denied)?;
         let sts = self.sts().await?;
-        let name = session_name(&self.settings.cluster, verified.pod_name(), Uuid::new_v4());
+        let name = session_name(&self.settings.instance, verified.pod_name(), Uuid::new_v4());
         let tags = self
             .settings
             .session_tags
-            .then(|| session_tags(&self.settings.cluster, verified));
+            .then(|| session_tags(&self.settings.instance, verified));
         let keys = tags
             .as_ref()
             .map(|tags| tags.iter().map(|tag| tag.key().to_owned()).collect());
@@ -144,7 +144,7 @@ impl RealAws {
         let tls = TlsContext::builder()
             .with_trust_store(trust)
             .build()
-            .map_err(|error| explain(&error))?;
+            .map_err(|error| chain(&error))?;
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .tls_context(tls)
@@ -172,7 +172,7 @@ fn base_credentials(data: &BTreeMap<String, ByteString>) -> Result<Credentials, 
         let value = data.get(name).map(|value| std::str::from_utf8(&value.0));
         match value {
             Some(Ok(text)) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
-            Some(Err(_)) => Err(format!("its entry {name} is no text")),
+            Some(Err(_)) => Err(format!("its entry {name} is not text")),
             Some(Ok(_)) | None => Ok(None),
         }
     };
@@ -257,7 +257,7 @@ fn session(answer: AssumeRoleOutput, name: String, audience: &str) -> Result<Ses
         .to_owned();
     let credentials = answer
         .credentials
-        .ok_or_else(|| StsError::unavailable("AWS STS answered without credentials"))?;
+        .ok_or_else(|| StsError::unavailable("AWS STS responded without credentials"))?;
     Ok(Session {
         credentials,
         name,
@@ -266,21 +266,21 @@ fn session(answer: AssumeRoleOutput, name: String, audience: &str) -> Result<Ses
     })
 }
 
-/// What a Pod gets told of a call that failed. What is wrong with the base credentials is not the Pod's fault: SDKs try
-/// again, and the log says what to mend.
+/// The error that a Pod gets for a call that failed. What is wrong with the base credentials is not the Pod's fault: SDKs try
+/// again, and the log has what to fix.
 fn refusal(error: &SdkError<AssumeRoleError>) -> Refusal {
     let answer = error.as_service_error();
     let code = answer.and_then(ProvideErrorMetadata::code).unwrap_or_default();
     let message = answer.and_then(ProvideErrorMetadata::message).unwrap_or_default();
     match code {
-        "AccessDenied" => Refusal::Denied(format!("AWS says: {message}")),
+        "AccessDenied" => Refusal::Denied(format!("AWS: {message}")),
         "ValidationError" => StsError::validation(message).into(),
         "MalformedPolicyDocument" => StsError::malformed_policy(message).into(),
         "PackedPolicyTooLarge" => StsError::packed_policy_too_large(message).into(),
         "RegionDisabledException" => StsError::region_disabled(message).into(),
         _ => {
             let error = if code.is_empty() {
-                explain(error)
+                chain(error)
             } else {
                 format!("{code}: {message}")
             };

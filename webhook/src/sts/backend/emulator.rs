@@ -9,18 +9,19 @@ use axum::http::{HeaderMap, Request, header};
 use axum::response::Response;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use irsa_emu_core::causes::chain;
 use irsa_emu_core::trust_policy::{self, IssuerAlias, TrustPolicy, WebIdentityRequest, evaluate};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::super::error::StsError;
 use super::super::query::AssumeRole;
-use super::super::response::{StsError, role_id};
 use super::super::token::Verified;
 use super::providers::Providers;
 use super::roles::Roles;
-use super::{Named, Refusal, Session, managed_policies};
+use super::session::{Named, Refusal, Session, managed_policies, role_id};
 use crate::args::Settings;
-use crate::aws::{Emulator, explain, explain_call, unsigned_client};
+use crate::aws::{Emulator, explain_call, unsigned_client};
 use crate::events::Events;
 use crate::target;
 
@@ -46,7 +47,8 @@ pub(in crate::sts) struct Emulated {
 }
 
 impl Emulated {
-    pub(super) fn new(url: &str, settings: &Settings, events: Events) -> Self {
+    pub(super) fn new(settings: &Settings, events: Events) -> Self {
+        let url = &settings.install.emulator_url;
         let emulator = Emulator::new(url);
         Self {
             url: url.trim_end_matches('/').to_owned(),
@@ -75,7 +77,7 @@ impl Emulated {
         match &role.trust {
             Ok(trust) => self.check_trust(trust, request, verified)?,
             Err(problem) => {
-                let why = format!("its trust policy is none that IAM accepts: {problem}");
+                let why = format!("IAM does not accept its trust policy: {problem}");
                 return Err(Refusal::Denied(why));
             }
         }
@@ -108,7 +110,7 @@ impl Emulated {
             },
         );
         if !decision.is_allowed() {
-            let why = format!("its trust policy does not let it in: {decision}");
+            let why = format!("its trust policy does not allow it: {decision}");
             return Err(Refusal::Denied(why));
         }
         for warning in &decision.warnings {
@@ -134,14 +136,14 @@ impl Emulated {
                 error = explain_call(&error),
                 "the emulator hands out no credentials"
             );
-            StsError::unavailable("The emulator's STS does not answer")
+            StsError::unavailable("The emulator's STS does not respond")
         })?;
         answer
             .credentials
-            .ok_or_else(|| StsError::unavailable("The emulator's STS answered without credentials"))
+            .ok_or_else(|| StsError::unavailable("The emulator's STS responded without credentials"))
     }
 
-    /// Passes a request of another action on as it came, and its answer back.
+    /// Passes a request of another action on as it came, and its response back.
     pub(super) async fn pass_on(&self, parts: Parts, body: Bytes) -> Response {
         let query = parts
             .uri
@@ -159,8 +161,8 @@ impl Emulated {
         match self.client.request(request).await {
             Ok(response) => response.map(Body::new),
             Err(error) => {
-                tracing::warn!(error = explain(&error), "the emulator does not answer");
-                StsError::unavailable("The emulator does not answer").into_response()
+                tracing::warn!(error = chain(&error), "the emulator does not respond");
+                StsError::unavailable("The emulator does not respond").into_response()
             }
         }
     }
@@ -207,7 +209,8 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let emulator = fake::Emulator::start(address, behaviour).await.unwrap();
         let url = format!("http://{}", emulator.address);
-        let settings = Settings::resolve(Args::parse_from(["w", "--sidecar-image", "i"]));
+        let args = ["w", "--sidecar-image", "i", "--emulator-url", &url];
+        let settings = Settings::resolve(Args::parse_from(args));
         let asked = [
             ("Version", "2011-06-15"),
             ("RoleArn", &arn(role)),
@@ -220,7 +223,7 @@ mod tests {
             role: named.map(arn),
             audience: "sts.amazonaws.com".to_owned(),
         };
-        let front = Emulated::new(&url, &settings, Events::none());
+        let front = Emulated::new(&settings, Events::none());
         front.open_session(&request, &Verified::sample(), &named).await
     }
 
@@ -233,7 +236,7 @@ mod tests {
         for named in [Some("app-foreign"), None] {
             let refused = open("app-foreign", named).await.unwrap_err();
             assert!(
-                matches!(&refused, Refusal::Denied(why) if why.starts_with("its trust policy does not let it in: ")),
+                matches!(&refused, Refusal::Denied(why) if why.starts_with("its trust policy does not allow it: ")),
                 "{refused:?}"
             );
         }

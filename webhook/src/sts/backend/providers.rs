@@ -3,22 +3,23 @@
 use std::sync::Arc;
 
 use aws_sdk_iam::Client;
+use irsa_emu_core::install::RoleMode;
 use irsa_emu_core::oidc_provider::{OidcProviders, Verdict, account_of, client_ids_for, speaks_for};
 use irsa_emu_core::role_arn::RoleArn;
 use irsa_emu_core::trust_policy::IssuerAlias;
 
-use super::super::response::StsError;
+use super::super::error::StsError;
 use super::super::token::Verified;
 use super::recent::Recent;
-use super::unavailable;
-use crate::args::{self, Settings};
+use super::session::unavailable;
+use crate::args::Settings;
 use crate::aws::Emulator;
 use crate::events::{EventType, Events};
 
 /// Looks for providers, and registers them where the install makes what is missing.
 pub(super) struct Providers {
     emulator: Emulator,
-    mode: args::Roles,
+    mode: RoleMode,
     events: Events,
     aliases: Vec<IssuerAlias>,
     /// By account.
@@ -30,7 +31,7 @@ impl Providers {
         Self {
             emulator,
             events,
-            mode: settings.roles,
+            mode: settings.install.roles,
             aliases: settings.issuer_aliases.clone(),
             seen: Recent::default(),
         }
@@ -46,15 +47,15 @@ impl Providers {
     ) -> Result<String, StsError> {
         let account = account_of(role);
         if let Some(found) = self.seen.get(&account) {
-            match found.judge(&verified.audiences, own, self.mode == args::Roles::Auto) {
-                // Of an audience that is not listed, the owner was told when the providers were looked for.
+            match found.judge(&verified.audiences, own, self.mode == RoleMode::Auto) {
+                // Of an audience that is not listed, the owner got an Event when the providers were looked for.
                 Verdict::Takes(audience) | Verdict::LetsPass(audience) => return Ok(audience.to_owned()),
                 Verdict::Registers(_) | Verdict::NoProvider | Verdict::WrongAudience => {}
             }
         }
         let iam = self.emulator.iam(role.account(), role.partition());
         let found = Arc::new(self.look(&iam, verified.provider()).await?);
-        let audience = match found.judge(&verified.audiences, own, self.mode == args::Roles::Auto) {
+        let audience = match found.judge(&verified.audiences, own, self.mode == RoleMode::Auto) {
             Verdict::Takes(audience) => audience,
             Verdict::LetsPass(audience) => {
                 self.tell(verified, audience);

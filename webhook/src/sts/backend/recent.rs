@@ -1,11 +1,11 @@
-//! What was seen lately: for a few seconds it is not asked for again. Short, as who mends something tries it at once.
+//! What was seen lately: for a few seconds it is not asked for again. Short, as who fixes something tries it at once.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long something counts.
+/// How long something is valid.
 const REMEMBER: Duration = Duration::from_secs(3);
 /// More roles than any laptop has; past this, nothing is remembered.
 const MOST: usize = 10_000;

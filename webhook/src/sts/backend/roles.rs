@@ -1,21 +1,21 @@
-//! The role of a request: it must exist in the emulator, or is made; and what it says of who may assume it.
+//! The role of a request: it must exist in the emulator, or is made; and its trust policy.
 
 use std::sync::Arc;
 
 use aws_sdk_iam::types::Role;
+use irsa_emu_core::install::RoleMode;
 use irsa_emu_core::role_arn::RoleArn;
-use irsa_emu_core::trust_policy::{PolicyError, TrustPolicy};
-use serde_json::json;
+use irsa_emu_core::trust_policy::{PolicyError, TrustPolicy, written};
 
-use super::super::response::StsError;
+use super::super::error::StsError;
 use super::super::token::Verified;
 use super::recent::Recent;
-use super::{Named, Refusal, unavailable};
-use crate::args::{self, Settings};
+use super::session::{Named, Refusal, unavailable};
+use crate::args::Settings;
 use crate::aws::Emulator;
 use crate::events::{EventType, Events};
 
-/// The longest session of a role that does not say, in seconds (IAM API reference, `CreateRole`).
+/// The longest session of a role that sets none, in seconds (IAM API reference, `CreateRole`).
 const DEFAULT_MAX_SESSION: i32 = 3600;
 
 /// What matters of a role that exists.
@@ -27,10 +27,10 @@ pub(super) struct FoundRole {
     pub(super) max_session: i32,
 }
 
-/// Looks for roles, and makes them where the install says so.
+/// Looks for roles, and makes them where the install allows it.
 pub(super) struct Roles {
     emulator: Emulator,
-    mode: args::Roles,
+    mode: RoleMode,
     events: Events,
     seen: Recent<RoleArn, FoundRole>,
 }
@@ -39,7 +39,7 @@ impl Roles {
     pub(super) fn new(emulator: Emulator, events: Events, settings: &Settings) -> Self {
         Self {
             emulator,
-            mode: settings.roles,
+            mode: settings.install.roles,
             events,
             seen: Recent::default(),
         }
@@ -64,7 +64,7 @@ impl Roles {
         }
     }
 
-    /// Makes a role that does not exist, where the install says so and the ServiceAccount's own annotation or the role
+    /// Makes a role that does not exist, where the install allows it and the ServiceAccount's own annotation or the role
     /// table names it.
     pub(super) async fn make(
         &self,
@@ -117,7 +117,7 @@ impl Roles {
                 );
                 read(role, answer.role)
             }
-            // The keeper, or another replica, was faster: what it made counts.
+            // The keeper, or another replica, was faster: what it made is used.
             Err(error)
                 if error
                     .as_service_error()
@@ -132,26 +132,26 @@ impl Roles {
 }
 
 /// Whether a role that does not exist is made; the reason if it is not.
-fn may_make(mode: args::Roles, role: &RoleArn, named: &Named) -> Result<(), String> {
+fn may_make(mode: RoleMode, role: &RoleArn, named: &Named) -> Result<(), String> {
     match mode {
-        args::Roles::Strict => Err("the role does not exist".to_owned()),
-        args::Roles::Auto => named.require(role).map_err(|why| {
+        RoleMode::Strict => Err("the role does not exist".to_owned()),
+        RoleMode::Auto => named.require(role).map_err(|why| {
             format!(
-                "the role does not exist, and only a role that is named for the ServiceAccount is made: {why}"
+                "the role does not exist, and only a role that is named for the ServiceAccount is created: {why}"
             )
         }),
     }
 }
 
-/// What matters of a role that IAM answered with. One of the same name below another path is not the role that was
+/// What matters of a role that IAM returned. One of the same name below another path is not the role that was
 /// asked for.
 fn read(wanted: &RoleArn, role: Option<Role>) -> Result<FoundRole, Refusal> {
-    let role = role.ok_or_else(|| StsError::unavailable("The emulator's IAM answered without a role"))?;
+    let role = role.ok_or_else(|| StsError::unavailable("The emulator's IAM responded without a role"))?;
     if role.arn() != wanted.to_string() {
         let why = format!("the role of this name has another ARN, {}", role.arn());
         return Err(Refusal::Denied(why));
     }
-    // IAM answers with the document URL-encoded (RFC 3986).
+    // IAM returns the document URL-encoded (RFC 3986).
     let encoded = role.assume_role_policy_document().unwrap_or_default();
     let document = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
     Ok(FoundRole {
@@ -160,22 +160,9 @@ fn read(wanted: &RoleArn, role: Option<Role>) -> Result<FoundRole, Refusal> {
     })
 }
 
-/// A trust policy for exactly the ServiceAccount of a token, in the form that EKS users write.
+/// A trust policy for exactly the ServiceAccount of a token.
 fn trust_policy(role: &RoleArn, verified: &Verified, audience: &str) -> String {
-    let provider = verified.provider();
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": {"Federated": format!("arn:{}:iam::{}:oidc-provider/{provider}", role.partition(), role.account())},
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {"StringEquals": {
-                format!("{provider}:sub"): verified.subject.to_string(),
-                format!("{provider}:aud"): audience,
-            }}
-        }]
-    })
-    .to_string()
+    written(role, verified.provider(), verified.subject.to_string(), audience).to_string()
 }
 
 #[cfg(test)]
@@ -204,10 +191,10 @@ mod tests {
             audience: "sts.amazonaws.com".to_owned(),
         };
         let own = named(Some("arn:aws:iam::123456789012:role/app"));
-        assert_eq!(may_make(args::Roles::Auto, &wanted, &own), Ok(()));
-        assert!(may_make(args::Roles::Strict, &wanted, &own).is_err());
+        assert_eq!(may_make(RoleMode::Auto, &wanted, &own), Ok(()));
+        assert!(may_make(RoleMode::Strict, &wanted, &own).is_err());
         for other in [None, Some("arn:aws:iam::123456789012:role/other")] {
-            let why = may_make(args::Roles::Auto, &wanted, &named(other)).unwrap_err();
+            let why = may_make(RoleMode::Auto, &wanted, &named(other)).unwrap_err();
             assert!(why.starts_with("the role does not exist, and "), "{why}");
             assert!(why.contains(other.unwrap_or("no role-arn annotation")), "{why}");
         }
