@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::sts::Code;
+use crate::sts::error::Code;
 
 /// Upper bounds in seconds: a review takes microseconds, one that asks the API server milliseconds.
 const BUCKETS: [f64; 12] = [

@@ -4,7 +4,7 @@
 //! AWS.
 
 mod backend;
-mod error;
+pub(crate) mod error;
 mod keys;
 mod query;
 mod response;
@@ -36,7 +36,6 @@ use crate::metrics::{Metrics, Port};
 use crate::target;
 use crate::throttle::Throttle;
 use backend::{Backend, Named, Refusal};
-pub(crate) use error::Code;
 use error::StsError;
 use keys::Verifier;
 use query::AssumeRole;
